@@ -1,0 +1,2 @@
+//! ratio
+fn main() {}
