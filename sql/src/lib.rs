@@ -14,6 +14,11 @@ pub use sqlparser::ast;
 pub use sqlstate::SqlState;
 pub use statement::{Parsed, Statement};
 
+/// Parses a type name as `SqlType` displays it, or as declared.
+pub fn parse_type(_text: &str) -> Result<types::SqlType> {
+    Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "no parser yet"))
+}
+
 /// Parses a script into its statements; an empty script gives none.
 pub fn parse(_sql: &str) -> Result<Vec<Parsed>> {
     Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "no parser yet"))

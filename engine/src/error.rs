@@ -1,0 +1,123 @@
+//! The engine's error: what to do about it ([`Kind`]), its SQLSTATE, and texts in PostgreSQL's style.
+
+use alcedo_sql::{SqlError, SqlState};
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Fix the statement.
+    User,
+    /// Retry: somebody else was faster.
+    Conflict,
+    /// Back off: a broker, a store or a resource is not there.
+    Unavailable,
+    /// Stop the job: what was read or stored is damaged.
+    Data,
+    /// The user or the server asked for the end.
+    Canceled,
+    /// Report it.
+    Internal,
+}
+
+/// Shorthand of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the engine; cheap to move, never carries a secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct Error(Box<Fields>);
+
+/// What an [`Error`] carries.
+#[derive(Debug, Clone)]
+pub struct Fields {
+    /// What to do.
+    pub kind: Kind,
+    /// The condition.
+    pub state: SqlState,
+    /// Lower case, no full stop.
+    pub message: String,
+    /// A sentence with facts.
+    pub detail: Option<String>,
+    /// A sentence that names the way out.
+    pub hint: Option<String>,
+    /// 1-based character position in the statement's script.
+    pub position: Option<usize>,
+}
+
+impl Error {
+    /// An error of any kind.
+    pub fn new(kind: Kind, state: SqlState, message: impl Into<String>) -> Self {
+        Self(Box::new(Fields {
+            kind,
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }))
+    }
+
+    /// The statement is wrong.
+    pub fn user(state: SqlState, message: impl Into<String>) -> Self {
+        Self::new(Kind::User, state, message)
+    }
+
+    /// A feature we lack: 0A000.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::user(SqlState::FEATURE_NOT_SUPPORTED, message)
+    }
+
+    /// An invariant did not hold: XX000.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, SqlState::INTERNAL_ERROR, message)
+    }
+
+    /// The statement was canceled: 57014.
+    pub fn canceled() -> Self {
+        Self::new(
+            Kind::Canceled,
+            SqlState::QUERY_CANCELED,
+            "canceling statement due to user request",
+        )
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a detail.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Sets the position unless one is known.
+    #[must_use]
+    pub fn at(mut self, position: Option<usize>) -> Self {
+        self.0.position = self.0.position.or(position);
+        self
+    }
+
+    /// What the error carries.
+    pub fn fields(&self) -> &Fields {
+        &self.0
+    }
+
+    /// The condition.
+    pub fn state(&self) -> SqlState {
+        self.0.state
+    }
+}
+
+impl From<SqlError> for Error {
+    fn from(e: SqlError) -> Self {
+        let mut error = Error::user(e.state, e.message).at(e.position);
+        error.0.detail = e.detail;
+        error.0.hint = e.hint;
+        error
+    }
+}
