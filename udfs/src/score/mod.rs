@@ -7,7 +7,7 @@ pub mod features;
 pub mod forest;
 
 use crate::error::ScoreError;
-use features::Features;
+use features::{Feature, Features};
 use std::sync::Arc;
 
 /// What a model predicts; decides the shape and type of `predict`, `predict_proba` and `predict_raw`.
@@ -39,13 +39,20 @@ pub struct Scratch {
 pub trait Scorer: Send + Sync + std::fmt::Debug {
     /// Names of the inputs in the model's own order.
     fn feature_names(&self) -> &[String];
+    /// The inputs with their kinds, as far as the artifact itself tells them.
+    fn features(&self) -> &[Feature];
     /// What it predicts.
     fn task(&self) -> Task;
     /// Raw scores per row: 1, or the number of classes.
     fn outputs(&self) -> usize;
     /// Writes `features.rows() * outputs()` raw scores, row-major (row 0's outputs first).
     /// Raw is what LightGBM calls `raw_score`.
-    fn score(&self, features: &Features, scratch: &mut Scratch, out: &mut [f64]) -> Result<(), ScoreError>;
+    fn score(
+        &self,
+        features: &Features,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError>;
     /// Turns raw scores into the objective's output in place: sigmoid, softmax, exp, identity …
     /// Same layout as [`Scorer::score`]; binary stays one value per row, the probability of the positive class.
     fn transform(&self, scores: &mut [f64]);
@@ -65,3 +72,13 @@ pub struct Loader {
 
 /// Every kind of artifact, in the order they are tried.
 pub const LOADERS: &[Loader] = &[forest::LOADER];
+
+/// Loads an artifact of whatever kind its bytes are; the kind comes back with it.
+pub fn load(bytes: &[u8]) -> Result<(&'static str, Arc<dyn Scorer>), ScoreError> {
+    match LOADERS.iter().find(|loader| (loader.detect)(bytes)) {
+        Some(loader) => Ok((loader.kind, (loader.load)(bytes)?)),
+        None => Err(ScoreError::BadModel(
+            "the file is not a model of a known kind".to_owned(),
+        )),
+    }
+}

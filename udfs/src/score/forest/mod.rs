@@ -1,4 +1,105 @@
-//! Tree ensembles in LightGBM text form.
-use super::Loader;
+//! Tree ensembles in LightGBM's text form: `parse` reads them, `tree` says what a tree means, `scalar` scores,
+//! `objective` transforms.
+
+mod json;
+pub mod objective;
+pub mod parse;
+pub mod scalar;
+pub mod tree;
+
+use super::{Loader, Scorer, Scratch, Task};
+use crate::error::ScoreError;
+use crate::score::features::{Feature, Features};
+use objective::Objective;
+use std::sync::Arc;
+use tree::Tree;
+
 /// The LightGBM text loader.
-pub const LOADER: Loader = Loader { kind: "lightgbm", detect: |_| false, load: |_| Err(crate::error::ScoreError::Unsupported(String::new())) };
+pub const LOADER: Loader = Loader {
+    kind: "lightgbm",
+    detect: parse::detect,
+    load: |bytes| Ok(Arc::new(parse::parse(bytes)?)),
+};
+
+/// A forest of decision trees, ready to score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forest {
+    /// Inputs in the model's order; their kinds as far as the file tells them.
+    features: Vec<Feature>,
+    names: Vec<String>,
+    /// `iterations * outputs` trees; tree i adds to output `i % outputs`.
+    trees: Vec<Tree>,
+    outputs: usize,
+    objective: Objective,
+    /// Whether the trees' mean is transformed, as random forests do, instead of their sum.
+    average: bool,
+}
+
+impl Forest {
+    /// The trees, interleaved by class.
+    pub fn trees(&self) -> &[Tree] {
+        &self.trees
+    }
+}
+
+impl Scorer for Forest {
+    fn feature_names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    fn task(&self) -> Task {
+        self.objective.task(self.outputs)
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn score(
+        &self,
+        features: &Features,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError> {
+        let (given, wanted) = (features.columns().len(), self.features.len());
+        if given != wanted {
+            return Err(ScoreError::BadInput(format!(
+                "the model has {wanted} features, but {given} were given"
+            )));
+        }
+        if out.len() != features.rows() * self.outputs {
+            return Err(ScoreError::BadInput(format!(
+                "{} scores asked for, {} rows of {} given",
+                out.len(),
+                features.rows(),
+                self.outputs
+            )));
+        }
+        scalar::score(&self.trees, self.outputs, features, &mut scratch.f64s, out);
+        Ok(())
+    }
+
+    fn transform(&self, scores: &mut [f64]) {
+        if self.average {
+            let iterations = (self.trees.len() / self.outputs) as f64;
+            for score in scores.iter_mut() {
+                *score /= iterations;
+            }
+        }
+        self.objective.transform(scores, self.outputs);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let names: usize = self.names.iter().map(|n| 2 * n.capacity()).sum();
+        let trees: usize = self
+            .trees
+            .iter()
+            .map(|t| size_of::<Tree>() + t.memory_bytes())
+            .sum();
+        size_of::<Self>() + names + trees
+    }
+}

@@ -1,0 +1,395 @@
+//! `predict`, `predict_proba` and `predict_raw` for one pinned model version.
+//!
+//! A statement does not call a function named `predict` that looks a model up: planning builds a function that
+//! holds the version, so its type, its inputs and its result are fixed for that statement and nothing is looked
+//! up while it runs. Literal arguments stay constants; a call of literals only scores one row.
+
+use crate::error::ScoreError;
+use crate::score::features::{Column, Feature, Features};
+use crate::score::{Scorer, Scratch, Task};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, UInt32Array};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion_common::{DataFusionError, Result as PlanResult, ScalarValue};
+use datafusion_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a plan is told of a model version beside its scorer.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// As error texts name it: `fraud` or `risk.fraud`.
+    pub name: String,
+    /// The version's number.
+    pub version: u64,
+    /// The inputs in the model's order, by the names they are bound with. `None`: as the artifact has them.
+    pub features: Option<Vec<Feature>>,
+    /// Class labels in class order, of the label column's own type. `None`: 0, 1, 2 … as int8.
+    pub labels: Option<ArrayRef>,
+}
+
+/// What a call gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// The number, or the label of the likeliest class.
+    Predict,
+    /// Probabilities in class order, float8[].
+    Proba,
+    /// The probability of one class, float8.
+    ProbaOf(usize),
+    /// What LightGBM calls the raw score: float8, for several scores per row float8[].
+    Raw,
+}
+
+/// A loaded model version with everything a plan needs of it: immutable, shared by statements.
+pub struct PinnedModel {
+    name: String,
+    version: u64,
+    scorer: Arc<dyn Scorer>,
+    features: Vec<Feature>,
+    inputs: Vec<FieldRef>,
+    labels: Option<ArrayRef>,
+    /// Buffers that are not in use.
+    idle: Mutex<Vec<Scratch>>,
+}
+
+impl PinnedModel {
+    /// Checks that names, kinds and labels fit the scorer.
+    pub fn new(scorer: Arc<dyn Scorer>, spec: ModelSpec) -> Result<Self, ScoreError> {
+        let features = spec.features.unwrap_or_else(|| scorer.features().to_vec());
+        let wanted = scorer.feature_names().len();
+        if features.len() != wanted {
+            return Err(ScoreError::BadModel(format!(
+                "model \"{}\" is described with {} features, but its file has {wanted}",
+                spec.name,
+                features.len()
+            )));
+        }
+        let labels = match (class_count(scorer.task()), spec.labels) {
+            (None, _) => None,
+            (Some(count), None) => {
+                Some(Arc::new(Int64Array::from_iter_values(0..count as i64)) as ArrayRef)
+            }
+            (Some(count), Some(labels)) if labels.len() == count => Some(labels),
+            (Some(count), Some(labels)) => {
+                return Err(ScoreError::BadModel(format!(
+                    "model \"{}\" has {count} classes, but {} labels",
+                    spec.name,
+                    labels.len()
+                )));
+            }
+        };
+        let input = |f: &Feature| Arc::new(Field::new(&f.name, f.input_type(), true));
+        let inputs = features.iter().map(input).collect();
+        let (name, version) = (spec.name, spec.version);
+        Ok(Self {
+            name,
+            version,
+            scorer,
+            features,
+            inputs,
+            labels,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// The model's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version's number.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The inputs in the model's order.
+    pub fn features(&self) -> &[Feature] {
+        &self.features
+    }
+
+    /// Names of the inputs and the types that parameters in their places get.
+    pub fn input_fields(&self) -> &[FieldRef] {
+        &self.inputs
+    }
+
+    /// What the model predicts.
+    pub fn task(&self) -> Task {
+        self.scorer.task()
+    }
+
+    /// Class labels in class order; `None` for regression.
+    pub fn labels(&self) -> Option<&ArrayRef> {
+        self.labels.as_ref()
+    }
+
+    /// The place of a class by its label's text.
+    pub fn class_index(&self, label: &str) -> Option<usize> {
+        let texts = cast(self.labels.as_ref()?, &DataType::Utf8).ok()?;
+        texts
+            .as_string::<i32>()
+            .iter()
+            .position(|text| text == Some(label))
+    }
+
+    /// The scorer behind it.
+    pub fn scorer(&self) -> &Arc<dyn Scorer> {
+        &self.scorer
+    }
+
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        let labels = self
+            .labels
+            .as_ref()
+            .map_or(0, |l| l.get_array_memory_size());
+        self.scorer.memory_bytes() + labels
+    }
+
+    /// The type of an output; [`ScoreError::BadInput`] when the model has no such output.
+    pub fn output_type(&self, output: Output) -> Result<DataType, ScoreError> {
+        match (output, &self.labels) {
+            (Output::Predict, Some(labels)) => Ok(labels.data_type().clone()),
+            (Output::Predict, None) => Ok(DataType::Float64),
+            (Output::Raw, _) if self.scorer.outputs() == 1 => Ok(DataType::Float64),
+            (Output::Raw, _) | (Output::Proba, Some(_)) => Ok(float_list()),
+            (Output::ProbaOf(class), Some(labels)) if class < labels.len() => Ok(DataType::Float64),
+            (Output::ProbaOf(_), Some(_)) => Err(ScoreError::BadInput(format!(
+                "model \"{}\" has no such class",
+                self.name
+            ))),
+            (Output::Proba | Output::ProbaOf(_), None) => Err(ScoreError::BadInput(format!(
+                "model \"{}\" predicts a number: it has no class probabilities",
+                self.name
+            ))),
+        }
+    }
+
+    /// Scores a batch whose columns are in the model's order; one value per row, of [`Self::output_type`].
+    pub fn run(&self, output: Output, features: &Features) -> Result<ArrayRef, ScoreError> {
+        self.output_type(output)?;
+        let outputs = self.scorer.outputs();
+        let mut scores = vec![0.0; features.rows() * outputs];
+        let mut scratch = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_default();
+        let scored = self.scorer.score(features, &mut scratch, &mut scores);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(scratch);
+        scored?;
+        if output != Output::Raw {
+            self.scorer.transform(&mut scores);
+        }
+        let binary = self.task() == Task::Binary;
+        Ok(match (output, &self.labels) {
+            (Output::Predict, Some(labels)) => choose(labels, &scores, outputs, binary)?,
+            (Output::Proba, _) if binary => lists(
+                scores.iter().flat_map(|p| [1.0 - p, *p]).collect(),
+                2,
+                features.rows(),
+            ),
+            (Output::ProbaOf(class), _) if binary => {
+                let of = |p: &f64| if class == 0 { 1.0 - p } else { *p };
+                Arc::new(Float64Array::from_iter_values(scores.iter().map(of)))
+            }
+            (Output::ProbaOf(class), _) => {
+                let column = scores.chunks_exact(outputs).map(|row| row[class]);
+                Arc::new(Float64Array::from_iter_values(column))
+            }
+            (Output::Raw | Output::Proba, _) if outputs > 1 => {
+                lists(scores, outputs, features.rows())
+            }
+            _ => Arc::new(Float64Array::from(scores)),
+        })
+    }
+
+    /// Refuses a wrong number or wrong types of arguments.
+    fn check(&self, types: &[&DataType]) -> Result<(), ScoreError> {
+        if types.len() != self.features.len() {
+            return Err(ScoreError::BadInput(format!(
+                "model \"{}\" takes {} features, but {} were given",
+                self.name,
+                self.features.len(),
+                types.len()
+            )));
+        }
+        self.features
+            .iter()
+            .zip(types)
+            .try_for_each(|(feature, t)| feature.accepts(t))
+    }
+
+    fn invoke(
+        &self,
+        output: Output,
+        args: &[ColumnarValue],
+        rows: usize,
+    ) -> PlanResult<ColumnarValue> {
+        let constant =
+            !args.is_empty() && args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let mut columns = Vec::with_capacity(args.len());
+        for (feature, arg) in self.features.iter().zip(args) {
+            columns.push(match arg {
+                ColumnarValue::Array(array) => feature.read(array).map_err(external)?,
+                ColumnarValue::Scalar(value) => {
+                    Column::constant(&feature.read(&value.to_array()?).map_err(external)?)
+                }
+            });
+        }
+        let features = Features::new(columns, if constant { 1 } else { rows }).map_err(external)?;
+        let result = self.run(output, &features).map_err(external)?;
+        if constant {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &result, 0,
+            )?));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+impl fmt::Debug for PinnedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PinnedModel({}@{})", self.name, self.version)
+    }
+}
+
+/// Number of classes, unless it predicts a number.
+fn class_count(task: Task) -> Option<usize> {
+    match task {
+        Task::Regression => None,
+        Task::Binary => Some(2),
+        Task::Multiclass { classes } => Some(classes),
+    }
+}
+
+fn float_list() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Float64, true)))
+}
+
+fn lists(values: Vec<f64>, width: usize, rows: usize) -> ArrayRef {
+    let item = Arc::new(Field::new("item", DataType::Float64, true));
+    let offsets = OffsetBuffer::from_repeated_length(width, rows);
+    Arc::new(ListArray::new(
+        item,
+        offsets,
+        Arc::new(Float64Array::from(values)),
+        None,
+    ))
+}
+
+/// The label of the likeliest class; the first of equals, so binary needs more than one half.
+fn choose(
+    labels: &ArrayRef,
+    scores: &[f64],
+    outputs: usize,
+    binary: bool,
+) -> Result<ArrayRef, ScoreError> {
+    let likeliest = |row: &[f64]| {
+        let mut best = 0;
+        for (class, score) in row.iter().enumerate().skip(1) {
+            if *score > row[best] {
+                best = class;
+            }
+        }
+        best as u32
+    };
+    let classes: Vec<u32> = if binary {
+        scores.iter().map(|p| u32::from(*p > 0.5)).collect()
+    } else {
+        scores.chunks_exact(outputs).map(likeliest).collect()
+    };
+    take(labels, &UInt32Array::from(classes), None).map_err(|e| ScoreError::BadInput(e.to_string()))
+}
+
+/// The error as it comes back from a plan: downcast the source to [`ScoreError`].
+fn external(error: ScoreError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// A function of the model's inputs, in the model's order, that gives `output`. `unique_name` must differ from
+/// that of every other function of the statement. Fails when the model has no such output.
+pub fn predict_udf(
+    model: &Arc<PinnedModel>,
+    output: Output,
+    unique_name: &str,
+) -> Result<ScalarUDF, ScoreError> {
+    Ok(ScalarUDF::new_from_impl(Predict {
+        name: unique_name.to_owned(),
+        output,
+        data_type: model.output_type(output)?,
+        model: Arc::clone(model),
+        signature: Signature::user_defined(Volatility::Immutable),
+    }))
+}
+
+/// One pinned call.
+#[derive(Debug)]
+struct Predict {
+    name: String,
+    output: Output,
+    data_type: DataType,
+    model: Arc<PinnedModel>,
+    signature: Signature,
+}
+
+impl PartialEq for Predict {
+    fn eq(&self, other: &Self) -> bool {
+        self.output == other.output
+            && self.name == other.name
+            && Arc::ptr_eq(&self.model, &other.model)
+    }
+}
+
+impl Eq for Predict {}
+
+impl Hash for Predict {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, self.output, Arc::as_ptr(&self.model).addr()).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Predict {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Every type passes here: an error would lose its kind on the way, [`Self::return_field_from_args`] keeps it.
+    fn coerce_types(&self, arg_types: &[DataType]) -> PlanResult<Vec<DataType>> {
+        Ok(arg_types.to_vec())
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> PlanResult<DataType> {
+        self.model
+            .check(&arg_types.iter().collect::<Vec<_>>())
+            .map_err(external)?;
+        Ok(self.data_type.clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> PlanResult<FieldRef> {
+        let types: Vec<&DataType> = args.arg_fields.iter().map(|f| f.data_type()).collect();
+        self.model.check(&types).map_err(external)?;
+        Ok(Arc::new(Field::new(
+            &self.name,
+            self.data_type.clone(),
+            true,
+        )))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        self.model.invoke(self.output, &args.args, args.number_rows)
+    }
+}
