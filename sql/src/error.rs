@@ -24,7 +24,13 @@ pub type Result<T> = std::result::Result<T, SqlError>;
 impl SqlError {
     /// An error with a condition and a text only.
     pub fn new(state: SqlState, message: impl Into<String>) -> Self {
-        Self { state, message: message.into(), detail: None, hint: None, position: None }
+        Self {
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }
     }
 
     /// Adds a hint.

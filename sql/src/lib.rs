@@ -3,23 +3,26 @@
 //! [`parse`] splits a script into statements, keeping each one's own text and offset; ours are parsed
 //! here by keyword, the rest by sqlparser. [`vars`] is the one table of session variables.
 
+mod cursor;
+mod dialect;
 pub mod error;
+mod option_text;
 pub mod options;
+mod parser;
+mod quote;
+pub mod rewrite;
+mod script;
 pub mod sqlstate;
 pub mod statement;
+mod type_text;
 pub mod types;
+pub mod vars;
 
 pub use error::{Result, SqlError};
+pub use option_text::parse_options;
+pub use parser::{parse, parse_expression, parse_query};
+pub use quote::{quote_ident, quote_literal};
 pub use sqlparser::ast;
 pub use sqlstate::SqlState;
 pub use statement::{Parsed, Statement};
-
-/// Parses a type name as `SqlType` displays it, or as declared.
-pub fn parse_type(_text: &str) -> Result<types::SqlType> {
-    Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "no parser yet"))
-}
-
-/// Parses a script into its statements; an empty script gives none.
-pub fn parse(_sql: &str) -> Result<Vec<Parsed>> {
-    Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, "no parser yet"))
-}
+pub use type_text::parse_type;

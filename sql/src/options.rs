@@ -26,7 +26,11 @@ pub enum Value {
 /// One entry as written; keys are lower case (quoted keys too).
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
-pub struct OptionEntry { pub key: String, pub value: Value, pub position: Option<usize> }
+pub struct OptionEntry {
+    pub key: String,
+    pub value: Value,
+    pub position: Option<usize>,
+}
 
 /// An option list in its order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -41,7 +45,9 @@ impl Value {
         match self {
             Value::Number(s) | Value::String(s) | Value::Word(s) => Some(s.clone()),
             Value::Bool(b) => Some(b.to_string()),
-            Value::Null | Value::List(_) | Value::Map(_) | Value::Secret(_) | Value::Call(..) => None,
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Secret(_) | Value::Call(..) => {
+                None
+            }
         }
     }
 }
@@ -49,19 +55,29 @@ impl Value {
 impl Options {
     /// Takes an entry out by any of its names (the first is the canonical one).
     pub fn take(&mut self, names: &[&str]) -> Option<OptionEntry> {
-        let at = self.entries.iter().position(|e| names.contains(&e.key.as_str()))?;
+        let at = self
+            .entries
+            .iter()
+            .position(|e| names.contains(&e.key.as_str()))?;
         Some(self.entries.remove(at))
     }
 
     /// Takes text; anything that is not plain text is 22023.
     pub fn take_text(&mut self, names: &[&str]) -> Result<Option<String>> {
-        self.take(names).map(|e| e.value.as_text().ok_or_else(|| bad(&e, "a text value"))).transpose()
+        self.take(names)
+            .map(|e| e.value.as_text().ok_or_else(|| bad(&e, "a text value")))
+            .transpose()
     }
 
     /// Takes a whole number.
     pub fn take_i64(&mut self, names: &[&str]) -> Result<Option<i64>> {
         self.take(names)
-            .map(|e| e.value.as_text().and_then(|t| t.trim().parse().ok()).ok_or_else(|| bad(&e, "a whole number")))
+            .map(|e| {
+                e.value
+                    .as_text()
+                    .and_then(|t| t.trim().parse().ok())
+                    .ok_or_else(|| bad(&e, "a whole number"))
+            })
             .transpose()
     }
 
@@ -69,7 +85,11 @@ impl Options {
     pub fn take_f64(&mut self, names: &[&str]) -> Result<Option<f64>> {
         self.take(names)
             .map(|e| {
-                let number = e.value.as_text().and_then(|t| t.trim().parse::<f64>().ok()).filter(|v| v.is_finite());
+                let number = e
+                    .value
+                    .as_text()
+                    .and_then(|t| t.trim().parse::<f64>().ok())
+                    .filter(|v| v.is_finite());
                 number.ok_or_else(|| bad(&e, "a number"))
             })
             .transpose()
@@ -78,7 +98,12 @@ impl Options {
     /// Takes a boolean, spelled as Postgres takes them.
     pub fn take_bool(&mut self, names: &[&str]) -> Result<Option<bool>> {
         self.take(names)
-            .map(|e| e.value.as_text().and_then(|t| parse_bool(&t)).ok_or_else(|| bad(&e, "a boolean")))
+            .map(|e| {
+                e.value
+                    .as_text()
+                    .and_then(|t| parse_bool(&t))
+                    .ok_or_else(|| bad(&e, "a boolean"))
+            })
             .transpose()
     }
 
@@ -86,17 +111,23 @@ impl Options {
     pub fn take_texts(&mut self, names: &[&str]) -> Result<Option<Vec<String>>> {
         self.take(names)
             .map(|e| match &e.value {
-                Value::List(items) => {
-                    items.iter().map(|v| v.as_text().ok_or_else(|| bad(&e, "a list of texts"))).collect()
-                }
-                single => single.as_text().map(|t| vec![t]).ok_or_else(|| bad(&e, "a list of texts")),
+                Value::List(items) => items
+                    .iter()
+                    .map(|v| v.as_text().ok_or_else(|| bad(&e, "a list of texts")))
+                    .collect(),
+                single => single
+                    .as_text()
+                    .map(|t| vec![t])
+                    .ok_or_else(|| bad(&e, "a list of texts")),
             })
             .transpose()
     }
 
     /// Ends the pulling: what is left is unknown (22023), with the closest of `known` as a hint.
     pub fn finish(self, what: &str, known: &[&str]) -> Result<()> {
-        let Some(entry) = self.entries.into_iter().next() else { return Ok(()) };
+        let Some(entry) = self.entries.into_iter().next() else {
+            return Ok(());
+        };
         let error = SqlError::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("unrecognized {what} option \"{}\"", entry.key),
@@ -110,8 +141,11 @@ impl Options {
 }
 
 fn bad(entry: &OptionEntry, wanted: &str) -> SqlError {
-    SqlError::new(SqlState::INVALID_PARAMETER_VALUE, format!("option \"{}\" needs {wanted}", entry.key))
-        .at(entry.position)
+    SqlError::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("option \"{}\" needs {wanted}", entry.key),
+    )
+    .at(entry.position)
 }
 
 /// A boolean as Postgres spells them.

@@ -71,7 +71,11 @@ impl SqlType {
             SqlType::Bool => 1,
             SqlType::Int2 => 2,
             SqlType::Int4 | SqlType::Float4 | SqlType::Date | SqlType::Oid => 4,
-            SqlType::Int8 | SqlType::Float8 | SqlType::Time | SqlType::Timestamp | SqlType::Timestamptz => 8,
+            SqlType::Int8
+            | SqlType::Float8
+            | SqlType::Time
+            | SqlType::Timestamp
+            | SqlType::Timestamptz => 8,
             SqlType::Interval | SqlType::Uuid => 16,
             SqlType::Name => 64,
             _ => -1,
@@ -140,7 +144,12 @@ impl fmt::Display for SqlType {
             SqlType::Struct(fields) => {
                 f.write_str("struct<")?;
                 for (i, (name, ty)) in fields.iter().enumerate() {
-                    write!(f, "{}\"{}\" {ty}", if i > 0 { ", " } else { "" }, name.replace('"', "\"\""))?;
+                    write!(
+                        f,
+                        "{}\"{}\" {ty}",
+                        if i > 0 { ", " } else { "" },
+                        name.replace('"', "\"\"")
+                    )?;
                 }
                 f.write_str(">")
             }

@@ -1,0 +1,823 @@
+//! Tests of the dialect as data: what statements become, and every class of error with its position.
+
+use super::*;
+use crate::statement::*;
+use crate::types::SqlType;
+
+fn one(sql: &str) -> Statement {
+    match parse(sql) {
+        Ok(mut all) if all.len() == 1 => all.remove(0).statement,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+/// `SQLSTATE position message | hint`
+fn refused(sql: &str) -> String {
+    match parse(sql) {
+        Ok(parsed) => panic!("{sql}: parsed to {parsed:?}"),
+        Err(e) => {
+            let position = e.position.map_or("-".to_owned(), |p| p.to_string());
+            let hint = e.hint.map_or(String::new(), |h| format!(" | {h}"));
+            format!("{} {position} {}{hint}", e.state.0, e.message)
+        }
+    }
+}
+
+#[test]
+fn scripts_split_with_positions() {
+    let parsed = parse("select 1;;\n -- c; d\n select 'ä;' ,\n  2; ").unwrap();
+    let texts: Vec<&str> = parsed.iter().map(|p| p.text.as_str()).collect();
+    assert_eq!(texts, ["select 1", "select 'ä;' ,\n  2"]);
+    assert_eq!(parsed[0].offset, 0);
+    assert_eq!(parsed[1].offset, 22);
+    assert_eq!(parsed[1].position(3, 2), 23);
+    assert_eq!(parsed[1].position(3, 9), 30);
+    assert_eq!(parsed[1].position(4, 3), 38);
+    assert_eq!(parsed[1].position(0, 0), 0);
+    assert!(parse("  ; -- nothing\n /* at all */ ;").unwrap().is_empty());
+}
+
+#[test]
+fn queries_parse_and_print() {
+    for (sql, shown) in [
+        ("select 1", "SELECT 1 AS \"?column?\""),
+        ("select 1, 2", "SELECT 1 AS \"?column?\", 2"),
+        (
+            "select a, count(*) from t group by a",
+            "SELECT a, count(*) AS \"count\" FROM t GROUP BY a",
+        ),
+        ("select *, lower(a) from t", "SELECT *, lower(a) FROM t"),
+        (
+            "select lower(a), lower(b) from t",
+            "SELECT lower(a) AS \"lower\", lower(b) FROM t",
+        ),
+        ("select a::text from t", "SELECT a::TEXT AS \"a\" FROM t"),
+        ("select '1'::int", "SELECT '1'::INT AS \"int4\""),
+        (
+            "select count from (select count(*) from t) x",
+            "SELECT count FROM (SELECT count(*) AS \"count\" FROM t) x",
+        ),
+        ("table t", "SELECT * FROM t"),
+        (
+            "select * from (table t) x",
+            "SELECT * FROM (SELECT * FROM t) x",
+        ),
+        (
+            "select current_schema",
+            "SELECT current_schema() AS \"current_schema\"",
+        ),
+        (
+            "select current_user, user",
+            "SELECT current_user() AS \"current_user\", current_user()",
+        ),
+        ("select \"user\" from t", "SELECT \"user\" FROM t"),
+        (
+            "select pg_catalog.version()",
+            "SELECT version() AS \"version\"",
+        ),
+        (
+            "select a operator(pg_catalog.~) '^(x)$' collate pg_catalog.default as b from t",
+            "SELECT a ~ '^(x)$' AS b FROM t",
+        ),
+        (
+            "select '{1,2,NULL}'::int[] as a",
+            "SELECT ARRAY['1', '2', NULL]::INT[] AS a",
+        ),
+        (
+            "select '{\"a,b\",\"c\\\"d\"}'::text[] as a",
+            "SELECT ARRAY['a,b', 'c\"d']::TEXT[] AS a",
+        ),
+        ("select '{}'::name[] as a", "SELECT ARRAY[]::name[] AS a"),
+        (
+            "select '{{1,2},{3,4}}'::int[] as a",
+            "SELECT ARRAY[ARRAY['1', '2'], ARRAY['3', '4']]::INT[] AS a",
+        ),
+        (
+            "select x = any('{a,b}') as a from t",
+            "SELECT x = ANY(ARRAY['a', 'b']) AS a FROM t",
+        ),
+        (
+            "select (current_schemas(true))[1] as a",
+            "SELECT (current_schemas(true))[1] AS a",
+        ),
+        (
+            "select model, path, point from model m",
+            "SELECT model, path, point FROM model m",
+        ),
+        (
+            "with a as (select 1 as x) select x from a",
+            "WITH a AS (SELECT 1 AS x) SELECT x FROM a",
+        ),
+        ("values (1, 'a')", "VALUES (1, 'a')"),
+        (
+            "(select a from t) union all select b from u",
+            "(SELECT a FROM t) UNION ALL SELECT b AS \"b\" FROM u",
+        ),
+        (
+            "select a from t where b = $1 limit $2",
+            "SELECT a FROM t WHERE b = $1 LIMIT $2",
+        ),
+        (
+            "select doc->>'a' as a from t",
+            "SELECT doc ->> 'a' AS a FROM t",
+        ),
+    ] {
+        let Statement::Query(query) = one(sql) else {
+            panic!("{sql}")
+        };
+        let shown = shown.replace("SELECT b AS \"b\" FROM u", "SELECT b FROM u");
+        assert_eq!(query.to_string(), shown, "{sql}");
+    }
+}
+
+#[test]
+fn predictions_take_their_parseable_form() {
+    for (sql, shown) in [
+        ("select predict(m using *) from t", "predict(m, *)"),
+        (
+            "select predict(s.m using (a, t.b as c)) from t",
+            "predict(s.m, a => a, c => t.b)",
+        ),
+        (
+            "select predict(m using a, abs(b) as b) from t",
+            "predict(m, a => a, b => abs(b))",
+        ),
+        ("select predict(m using t.*) from t", "predict(m, t.*)"),
+        (
+            "select predict_proba(m using (a, b), class => 'yes') from t",
+            "predict_proba(m, a => a, b => b, class => 'yes')",
+        ),
+        (
+            "select predict_proba(m using *, class => 'yes') from t",
+            "predict_proba(m, *, class => 'yes')",
+        ),
+        (
+            "select predict('m@champion', a, b) from t",
+            "predict('m@champion', a, b)",
+        ),
+        (
+            "select predict(m, a => 1, \"B\" => t.\"B\") from t",
+            "predict(m, a => 1, \"B\" => t.\"B\")",
+        ),
+        ("select predict_raw(model m, a) from t", "predict_raw(m, a)"),
+        (
+            "select predict(m using (predict(n using *) as a)) from t",
+            "predict(m, a => predict(n, *))",
+        ),
+    ] {
+        let Statement::Query(query) = one(sql) else {
+            panic!("{sql}")
+        };
+        let printed = query.to_string();
+        assert!(printed.contains(shown), "{sql}: {printed}");
+    }
+    for (sql, shown) in [
+        (
+            "select * from ml.predict(model m, table t)",
+            "SELECT * FROM ml.predict(m, (SELECT * FROM t))",
+        ),
+        (
+            "select * from ml.predict(model s.m, table s.t) p",
+            "SELECT * FROM ml.predict(s.m, (SELECT * FROM s.t)) p",
+        ),
+        (
+            "select * from ml.predict('m@2', (select 1 as a), threshold => 0.3)",
+            "SELECT * FROM ml.predict('m@2', (SELECT 1 AS a), threshold => 0.3)",
+        ),
+        (
+            "select * from ml.evaluate(model m)",
+            "SELECT * FROM ml.evaluate(m)",
+        ),
+        (
+            "select * from ml.evaluate(model m, (select * from t))",
+            "SELECT * FROM ml.evaluate(m, (SELECT * FROM t))",
+        ),
+        ("select * from ml.models", "SELECT * FROM ml.models"),
+    ] {
+        let Statement::Query(query) = one(sql) else {
+            panic!("{sql}")
+        };
+        assert_eq!(query.to_string(), shown, "{sql}");
+    }
+}
+
+#[test]
+fn tables() {
+    let sql = "create table if not exists s.t (id bigint not null, \"Name\" varchar(20) default 'x' check (\"Name\" <> ''), \
+               tags text[], place struct<lat float8, inner_ struct<a int>>, m map<text, int>, \
+               n numeric(10,2), ts timestamp(3) with time zone, check (id > 0), constraint pos check (n > 0))";
+    let Statement::CreateTable(t) = one(sql) else {
+        panic!()
+    };
+    assert!(t.if_not_exists && !t.or_replace);
+    assert_eq!(t.name.to_string(), "s.t");
+    let shown: Vec<String> = t.columns.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "id bigint NOT NULL",
+            "\"Name\" character varying(20) DEFAULT 'x'",
+            "tags text[]",
+            "place struct<\"lat\" double precision, \"inner_\" struct<\"a\" integer>>",
+            "m map<text, integer>",
+            "n numeric(10,2)",
+            "ts timestamp with time zone",
+        ]
+    );
+    let checks: Vec<&str> = t.checks.iter().map(|(n, _)| n.as_str()).collect();
+    assert_eq!(checks, ["t_Name_check", "t_check", "pos"]);
+    let Statement::CreateTable(t) = one("create table t (a, b) as select 1, 2") else {
+        panic!()
+    };
+    assert_eq!(t.query_columns, ["a", "b"]);
+    assert!(t.query.is_some());
+    let Statement::CreateTable(t) = one("create table t as table u with data") else {
+        panic!()
+    };
+    assert!(t.query.is_some());
+    let Statement::CreateExternalTable(t) = one(
+        "create external table e (id bigint) stored as parquet partitioned by (day date) location 's3://b/x/' options (a.b 'c')",
+    ) else {
+        panic!()
+    };
+    assert_eq!(t.partitioned_by, ["day"]);
+    assert_eq!(t.columns.len(), 2);
+    assert_eq!(
+        t.to_string(),
+        "CREATE EXTERNAL TABLE e (\n  id bigint,\n  day date\n)\nSTORED AS PARQUET\nPARTITIONED BY (day)\nLOCATION 's3://b/x/'\nOPTIONS (a.b = 'c')"
+    );
+    assert_eq!(
+        Statement::CreateExternalTable(t.clone()),
+        one(&t.to_string())
+    );
+}
+
+#[test]
+fn sources_print_as_they_parse() {
+    let sql = "create streaming table if not exists clicks (id bigint not null, at timestamptz, tags text[]) \
+        include key, partition include timestamp as at_kafka include header 'x-id' as x \
+        with (connector = 'kafka', topic = 't', properties.bootstrap.server = 'h:9092', \
+              properties.sasl.password = secret pw, scan.startup.mode = 'earliest') \
+        format plain encode json (timestamptz.handling.mode = 'milli')";
+    let Statement::CreateSource(source) = one(sql) else {
+        panic!()
+    };
+    assert_eq!(source.include.len(), 4);
+    assert_eq!(source.with.entries.len(), 5);
+    assert_eq!(
+        (source.format.as_str(), source.encode.as_str()),
+        ("PLAIN", "JSON")
+    );
+    assert!(source.text.contains("properties.sasl.password = SECRET pw"));
+    let Statement::CreateSource(again) = one(&source.text) else {
+        panic!()
+    };
+    assert_eq!(again.text, source.text);
+}
+
+#[test]
+fn models_and_secrets() {
+    let sql = "create or replace model ml1.churn options (label = 'churned', LEARNING_RATE = hparam_range(0.01, 0.3), \
+        metric = ['auc', 'binary_logloss'], class_weights = {'yes': 5.0, 'no': 1}, seed = -1, auto = true, x = 1e-3) \
+        as select a, churned from t where a > 1 ;";
+    let Statement::CreateModel(model) = one(sql) else {
+        panic!()
+    };
+    assert!(model.or_replace);
+    let ModelOrigin::Query { text, .. } = &model.origin else {
+        panic!()
+    };
+    assert_eq!(text, "select a, churned from t where a > 1");
+    let shown = model.options.to_string();
+    assert_eq!(
+        shown,
+        "label = 'churned', learning_rate = hparam_range(0.01, 0.3), metric = ['auc', 'binary_logloss'], \
+         class_weights = {'yes': 5.0, 'no': 1}, seed = -1, auto = true, x = 1e-3"
+    );
+    assert_eq!(crate::parse_options(&shown).unwrap().to_string(), shown);
+    assert_eq!(crate::parse_options("").unwrap().to_string(), "");
+    let Statement::CreateModel(model) = one(
+        "create model f from 's3://m/f.txt' input (a double precision, b text) options (labels = ['x'])",
+    ) else {
+        panic!()
+    };
+    assert_eq!(
+        model.to_string(),
+        "CREATE MODEL f\nFROM 's3://m/f.txt'\nINPUT (a double precision, b text)\nOPTIONS (labels = ['x'])"
+    );
+    let Statement::CreateSecret(secret) =
+        one("create secret s (TYPE s3, KEY_ID 'k', SECRET 'v', SCOPE 's3://b/p')")
+    else {
+        panic!()
+    };
+    assert_eq!(secret.options.entries.len(), 4);
+    assert!(!format!("{secret:?}").contains("'v'"));
+    let Statement::CreateSecret(secret) =
+        one("create secret if not exists s with (backend = 'meta') as 'top'")
+    else {
+        panic!()
+    };
+    assert_eq!(secret.value.as_deref(), Some("top"));
+    assert!(matches!(
+        one("alter secret s as 'new'"),
+        Statement::AlterSecret(_)
+    ));
+    for (sql, action) in [
+        (
+            "alter model m set default version 3",
+            AlterModelAction::SetDefaultVersion(3),
+        ),
+        ("alter model m rollback", AlterModelAction::Rollback),
+        (
+            "alter model m set alias champion = version 2",
+            AlterModelAction::SetAlias {
+                alias: "champion".into(),
+                version: 2,
+            },
+        ),
+        (
+            "alter model m drop alias champion",
+            AlterModelAction::DropAlias("champion".into()),
+        ),
+        (
+            "alter model m drop version 1",
+            AlterModelAction::DropVersion(1),
+        ),
+        (
+            "alter model m rename to n",
+            AlterModelAction::Rename("n".into()),
+        ),
+    ] {
+        let Statement::AlterModel(alter) = one(sql) else {
+            panic!("{sql}")
+        };
+        assert_eq!(alter.action, action, "{sql}");
+    }
+    let Statement::ExportModel(export) =
+        one("export model m version 3 to 's3://x/' (format lightgbm)")
+    else {
+        panic!()
+    };
+    assert_eq!((export.version, export.url.as_str()), (Some(3), "s3://x/"));
+}
+
+#[test]
+fn short_statements() {
+    let name = |n: &str| Name {
+        schema: None,
+        name: n.into(),
+    };
+    for (sql, statement) in [
+        ("show all", Statement::Show(None)),
+        ("show time zone", Statement::Show(Some("timezone".into()))),
+        (
+            "show transaction isolation level",
+            Statement::Show(Some("transaction_isolation".into())),
+        ),
+        (
+            "show models like 'a%'",
+            Statement::ShowModels(Some("a%".into())),
+        ),
+        ("describe model M", Statement::DescribeModel(name("m"))),
+        (
+            "show create streaming table s",
+            Statement::ShowCreate(ObjectKind::Source, name("s")),
+        ),
+        ("reset all", Statement::Reset(None)),
+        (
+            "reset session authorization",
+            Statement::Reset(Some("session_authorization".into())),
+        ),
+        ("discard all", Statement::Discard(Discard::All)),
+        ("close all", Statement::Discard(Discard::CloseAll)),
+        ("deallocate all", Statement::Discard(Discard::DeallocateAll)),
+        (
+            "deallocate \"_pg3_0\"",
+            Statement::Deallocate("_pg3_0".into()),
+        ),
+        ("unlisten *", Statement::Discard(Discard::Unlisten)),
+        (
+            "begin",
+            Statement::Transaction(Transaction::Begin { read_only: false }),
+        ),
+        (
+            "start transaction isolation level repeatable read, read only",
+            Statement::Transaction(Transaction::Begin { read_only: true }),
+        ),
+        (
+            "end",
+            Statement::Transaction(Transaction::Commit { chain: false }),
+        ),
+        (
+            "rollback and chain",
+            Statement::Transaction(Transaction::Rollback { chain: true }),
+        ),
+        (
+            "rollback to savepoint a",
+            Statement::Transaction(Transaction::RollbackTo("a".into())),
+        ),
+        (
+            "release a",
+            Statement::Transaction(Transaction::Release("a".into())),
+        ),
+        (
+            "truncate table a, b restart identity cascade",
+            Statement::Truncate(vec![name("a"), name("b")]),
+        ),
+        (
+            "train model m",
+            Statement::TrainModel(TrainModel { name: name("m") }),
+        ),
+        (
+            "create schema if not exists s",
+            Statement::CreateSchema(CreateSchema {
+                name: "s".into(),
+                if_not_exists: true,
+            }),
+        ),
+        (
+            "drop streaming table if exists a, s.b cascade",
+            Statement::Drop(Drop {
+                kind: ObjectKind::Source,
+                if_exists: true,
+                cascade: true,
+                names: vec![
+                    name("a"),
+                    Name {
+                        schema: Some("s".into()),
+                        name: "b".into(),
+                    },
+                ],
+            }),
+        ),
+        (
+            "insert into t default values",
+            Statement::Insert(Insert {
+                table: name("t"),
+                columns: vec![],
+                query: None,
+            }),
+        ),
+    ] {
+        assert_eq!(one(sql), statement, "{sql}");
+    }
+    for (sql, name, values, local) in [
+        (
+            "set search_path to a, \"B\"",
+            "search_path",
+            vec!["a", "B"],
+            false,
+        ),
+        (
+            "set local statement_timeout = '5s'",
+            "statement_timeout",
+            vec!["5s"],
+            true,
+        ),
+        (
+            "set session extra_float_digits = -1",
+            "extra_float_digits",
+            vec!["-1"],
+            false,
+        ),
+        (
+            "set time zone 'Europe/Berlin'",
+            "timezone",
+            vec!["Europe/Berlin"],
+            false,
+        ),
+        ("set time zone local", "timezone", vec![], false),
+        (
+            "set time zone interval '+02:00' hour to minute",
+            "timezone",
+            vec!["+02:00"],
+            false,
+        ),
+        ("set names 'utf8'", "client_encoding", vec!["utf8"], false),
+        ("set x.y = on", "x.y", vec!["on"], false),
+        ("set datestyle to default", "datestyle", vec![], false),
+        (
+            "set transaction read only",
+            "transaction_read_only",
+            vec!["on"],
+            true,
+        ),
+        (
+            "set session characteristics as transaction isolation level serializable",
+            "default_transaction_isolation",
+            vec!["serializable"],
+            false,
+        ),
+    ] {
+        let Statement::Set(set) = one(sql) else {
+            panic!("{sql}")
+        };
+        assert_eq!((set.name.as_str(), set.local), (name, local), "{sql}");
+        assert_eq!(set.values, values, "{sql}");
+    }
+}
+
+#[test]
+fn changes() {
+    let Statement::Insert(insert) = one("insert into s.t (a, \"B\") select 1, 2") else {
+        panic!()
+    };
+    assert_eq!(insert.columns, ["a", "B"]);
+    assert!(
+        matches!(one("insert into t (select 1)"), Statement::Insert(Insert { columns, .. }) if columns.is_empty())
+    );
+    assert!(matches!(
+        one("insert into t values (1, default)"),
+        Statement::Insert(_)
+    ));
+    let Statement::Update(update) =
+        one("update t as x set a = a + 1, b = default where id in (select 1)")
+    else {
+        panic!()
+    };
+    assert_eq!(update.alias.as_deref(), Some("x"));
+    assert_eq!(update.assignments.len(), 2);
+    assert!(update.assignments[1].1.is_none() && update.selection.is_some());
+    let Statement::Delete(delete) = one("delete from t x where x.a = 1") else {
+        panic!()
+    };
+    assert_eq!(delete.alias.as_deref(), Some("x"));
+    let Statement::AlterTable(alter) =
+        one("alter table t add column if not exists c int default 1")
+    else {
+        panic!()
+    };
+    assert!(matches!(
+        alter.action,
+        AlterTableAction::AddColumn {
+            if_not_exists: true,
+            ..
+        }
+    ));
+    let Statement::Explain(explain) = one("explain (analyze, verbose false, format json) select 1")
+    else {
+        panic!()
+    };
+    assert!(explain.analyze && !explain.verbose && explain.json);
+    assert!(
+        matches!(one("explain analyze insert into t select 1"), Statement::Explain(e) if e.analyze)
+    );
+    assert!(matches!(one("explain (select 1)"), Statement::Explain(_)));
+    let Statement::CreateView(view) = one("create or replace view v (a) as  select 1 -- end")
+    else {
+        panic!()
+    };
+    assert_eq!(view.text, "select 1");
+}
+
+#[test]
+fn syntax_errors() {
+    for (sql, shown) in [
+        (
+            "selct 1",
+            "42601 1 syntax error at or near \"selct\" | Did you mean \"SELECT\"?",
+        ),
+        ("xyzzy", "42601 1 syntax error at or near \"xyzzy\""),
+        (
+            "select 1; selec 2",
+            "42601 11 syntax error at or near \"selec\" | Did you mean \"SELECT\"?",
+        ),
+        (
+            "select a from t wher x = 1",
+            "42601 22 syntax error at or near \"x\"",
+        ),
+        (
+            "select a,\n  from t where",
+            "42601 24 syntax error at end of input",
+        ),
+        (
+            "select 'ab",
+            "42601 8 unterminated quoted string at or near \"'ab\"",
+        ),
+        (
+            "select \"ab",
+            "42601 8 unterminated quoted identifier at or near \"\"ab\"",
+        ),
+        ("select (1", "42601 10 syntax error at end of input"),
+        (
+            "create tabel t (a int)",
+            "42601 8 syntax error at or near \"tabel\" | Did you mean \"TABLE\"?",
+        ),
+        (
+            "create table t (a int,)",
+            "42601 23 syntax error at or near \")\"",
+        ),
+        (
+            "create table t (a int, a text)",
+            "42701 24 column \"a\" specified more than once",
+        ),
+        (
+            "create table t (a itn)",
+            "42704 19 type \"itn\" does not exist | Did you mean \"int\"?",
+        ),
+        (
+            "create table t (a numeric(50,2))",
+            "0A000 19 numeric precision 50 is not supported | Up to 38 digits are kept.",
+        ),
+        (
+            "create table select (a int)",
+            "42601 14 syntax error at or near \"select\"",
+        ),
+        (
+            "create table a.b.c.d (a int)",
+            "42601 14 improper qualified name (too many dotted names): a.b.c.d",
+        ),
+        (
+            "create table other.b.c (a int)",
+            "0A000 14 cross-database references are not implemented: other.b.c",
+        ),
+        (
+            "alter model m set defalt version 1",
+            "42601 19 syntax error at or near \"defalt\" | Did you mean \"DEFAULT\"?",
+        ),
+        (
+            "create model m options (a = 1, A = 2) as select 1",
+            "42601 32 option \"a\" is given twice",
+        ),
+        (
+            "create model m options (a = ) as select 1",
+            "42601 29 syntax error at or near \")\"",
+        ),
+        (
+            "create source s (a int) with (connector = 'kafka') format plain encode jsn",
+            "42601 72 syntax error at or near \"jsn\" | Did you mean \"JSON\"?",
+        ),
+        (
+            "create external table e stored as parket location 'x'",
+            "22023 35 unrecognized format \"parket\" | Did you mean \"parquet\"?",
+        ),
+        (
+            "create external table e stored as parquet",
+            "42601 42 CREATE EXTERNAL TABLE needs LOCATION",
+        ),
+        (
+            "update t set a = 1, a = 2",
+            "42601 21 multiple assignments to same column \"a\"",
+        ),
+        (
+            "select predict(m using (a + 1)) from t",
+            "42601 25 a feature expression in USING needs a name | Write expression AS feature.",
+        ),
+        (
+            "select '{1,2'::int[]",
+            "22P02 8 malformed array literal: \"{1,2\"",
+        ),
+        ("close c", "34000 7 cursor \"c\" does not exist"),
+        (
+            "explain begin",
+            "42601 9 EXPLAIN takes a query, INSERT, UPDATE, DELETE or CREATE TABLE AS",
+        ),
+        (
+            "set statement_timeout",
+            "42601 22 syntax error at end of input",
+        ),
+    ] {
+        assert_eq!(refused(sql), shown, "{sql}");
+    }
+    let deep = format!("select {}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert!(refused(&deep).starts_with("54001"), "{}", refused(&deep));
+}
+
+#[test]
+fn features_we_lack_say_what_to_do() {
+    for sql in [
+        "copy t from stdin",
+        "grant select on t to bob",
+        "revoke all on t from bob",
+        "create role bob",
+        "create user bob",
+        "drop role bob",
+        "update t set a = u.a from u",
+        "update t set (a, b) = (1, 2)",
+        "merge into t using u on true when matched then delete",
+        "insert into t select 1 returning a",
+        "update t set a = 1 returning *",
+        "delete from t returning *",
+        "delete from t using u",
+        "insert into t values (1) on conflict do nothing",
+        "create index on t (a)",
+        "create unique index i on t (a)",
+        "drop index i",
+        "prepare p as select 1",
+        "execute p",
+        "declare c cursor for select 1",
+        "fetch 1 from c",
+        "listen x",
+        "notify x",
+        "create materialized view v as select 1",
+        "create sink s from t",
+        "create table t (a int primary key)",
+        "create table t (a int, primary key (a))",
+        "create table t (a int unique)",
+        "create table t (a int references u (a))",
+        "create table t (a int, foreign key (a) references u (a))",
+        "create temp table t (a int)",
+        "create table t (a serial)",
+        "select 1 for update",
+        "select 1 into t",
+        "vacuum",
+        "analyze t",
+        "comment on table t is 'x'",
+        "lock table t",
+        "create function f() returns int language sql as 'select 1'",
+        "create extension postgis",
+        "create database d",
+        "alter table t drop column a",
+        "alter table t rename column a to b",
+        "set role bob",
+        "select a collate \"de_DE\" from t",
+        "create source s (a int) with (a = 1) format upsert encode json",
+        "create external table t stored as iceberg location 'x'",
+        "do $$ begin end $$",
+        "describe t",
+        "create type t as (a int)",
+        "subscribe to t",
+        "alter view v rename to w",
+        "create table t (a int) partition by range (a)",
+        "train model m with (a = 1)",
+    ] {
+        let shown = refused(sql);
+        assert!(shown.starts_with("0A000"), "{sql}: {shown}");
+    }
+    assert_eq!(
+        refused("select 1;\ncopy t from stdin"),
+        "0A000 11 COPY is not supported | Use INSERT … SELECT, or CREATE EXTERNAL TABLE over the file."
+    );
+}
+
+#[test]
+fn types_round_trip() {
+    for (written, shown) in [
+        ("int", "integer"),
+        ("INT8", "bigint"),
+        ("float", "double precision"),
+        ("float(24)", "real"),
+        ("decimal(8)", "numeric(8,0)"),
+        ("varchar", "character varying"),
+        ("char(3)", "character(3)"),
+        ("timestamp", "timestamp without time zone"),
+        ("timestamptz", "timestamp with time zone"),
+        ("time", "time without time zone"),
+        ("text[][]", "text[][]"),
+        ("uuid", "uuid"),
+        ("jsonb", "jsonb"),
+        ("name", "name"),
+        ("oid", "oid"),
+        ("pg_catalog.int4", "integer"),
+        ("bytea", "bytea"),
+        (
+            "struct<a int, \"B c\" text[]>",
+            "struct<\"a\" integer, \"B c\" text[]>",
+        ),
+        ("struct(a int)", "struct<\"a\" integer>"),
+        (
+            "map<text, struct<a map<int, text>>>",
+            "map<text, struct<\"a\" map<integer, text>>>",
+        ),
+        ("array<int>", "integer[]"),
+        ("interval", "interval"),
+        ("real", "real"),
+        ("bool", "boolean"),
+        (
+            "struct<a timestamp without time zone>[]",
+            "struct<\"a\" timestamp without time zone>[]",
+        ),
+    ] {
+        let ty = crate::parse_type(written).unwrap_or_else(|e| panic!("{written}: {e}"));
+        assert_eq!(ty.to_string(), shown, "{written}");
+        assert_eq!(crate::parse_type(shown).unwrap(), ty, "{shown}");
+    }
+    assert_eq!(
+        crate::parse_type("varchar(0)").unwrap_err().state.0,
+        "22023"
+    );
+    assert_eq!(crate::parse_type("int int").unwrap_err().state.0, "42601");
+    assert!(matches!(crate::parse_type("struct<a int, a int>"), Err(e) if e.state.0 == "42701"));
+    assert_eq!(
+        crate::parse_type("numeric(10,2)").unwrap(),
+        SqlType::Numeric(Some((10, 2)))
+    );
+}
+
+#[test]
+fn names_and_literals_quote() {
+    for (name, quoted) in [
+        ("a_1", "a_1"),
+        ("A", "\"A\""),
+        ("select", "\"select\""),
+        ("a\"b", "\"a\"\"b\""),
+        ("1a", "\"1a\""),
+        ("ä", "\"ä\""),
+    ] {
+        assert_eq!(crate::quote_ident(name), quoted);
+    }
+    assert_eq!(crate::quote_literal("it's"), "'it''s'");
+    assert_eq!(crate::quote_literal("a\\b"), "E'a\\\\b'");
+    let parsed = crate::parse_options(&format!("k = {}", crate::quote_literal("a\\n'b"))).unwrap();
+    assert_eq!(parsed.entries[0].value.as_text().as_deref(), Some("a\\n'b"));
+}

@@ -1,0 +1,118 @@
+//! Rewrites of what users and PostgreSQL's clients write into what the planner reads; positions stay.
+//!
+//! Two passes. [`tokens`] changes spellings that sqlparser does not read, before it parses:
+//!
+//! | written | parsed as |
+//! |---|---|
+//! | `predict(m USING *)` | `predict(m, *)` |
+//! | `predict(m USING (a, t.b AS c))` (parentheses optional) | `predict(m, a => a, c => t.b)` |
+//! | `predict(MODEL m, …)` | `predict(m, …)` |
+//! | `ml.predict(MODEL m, TABLE t)`, any function of `ml` | `ml.predict(m, (SELECT * FROM t))` |
+//! | `TABLE t` as a query | `SELECT * FROM t` |
+//!
+//! So a call of `predict`, `predict_proba` or `predict_raw` is an `Expr::Function` whose first argument
+//! is the model: `Identifier`, `CompoundIdentifier` or a string (`'schema.m@alias'`). The others are
+//! `FunctionArg::Unnamed` values in the order of the features, `FunctionArg::Named` values (`Ident =>
+//! value`, operator `RightArrow`), or `FunctionArgExpr::Wildcard` / `QualifiedWildcard`. In FROM,
+//! `ml.predict` and `ml.evaluate` are a `TableFactor::Table` with `args`: the model as above, then
+//! `Expr::Subquery`, then named options.
+//!
+//! [`query`] and [`expr`] walk the AST afterwards: [`decorations`](self) of catalog queries
+//! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
+//! parentheses, array literals, and column names as PostgreSQL gives them.
+
+mod array_literal;
+mod calls;
+mod column_names;
+mod decorations;
+mod session_functions;
+
+pub(crate) use decorations::check_collation;
+
+use crate::error::{Result, SqlError};
+use crate::script::Script;
+use crate::sqlstate::SqlState;
+use sqlparser::ast::{Expr, Query, SetExpr, Spanned, VisitMut, VisitorMut};
+use sqlparser::tokenizer::{Span, TokenWithSpan};
+use std::ops::ControlFlow;
+
+pub use column_names::{OutputName, output_names};
+
+/// Changes spellings that sqlparser does not read.
+pub(crate) fn tokens(
+    script: &Script<'_>,
+    tokens: Vec<TokenWithSpan>,
+) -> Result<Vec<TokenWithSpan>> {
+    calls::rewrite(script, calls::table_queries(tokens))
+}
+
+/// Rewrites a query after parsing.
+pub(crate) fn query(query: &mut Query, place: impl Fn(Span) -> Option<usize>) -> Result<()> {
+    finish(VisitMut::visit(query, &mut Rewriter), place)
+}
+
+/// Rewrites an expression after parsing.
+pub(crate) fn expr(expr: &mut Expr, place: impl Fn(Span) -> Option<usize>) -> Result<()> {
+    finish(VisitMut::visit(expr, &mut Rewriter), place)
+}
+
+type Refusal = (SqlError, Span);
+
+fn finish(flow: ControlFlow<Refusal>, place: impl Fn(Span) -> Option<usize>) -> Result<()> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break((error, span)) => Err(error.at(place(span))),
+    }
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
+        if let Some(error) = refusal(query) {
+            return ControlFlow::Break((error, query.span()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
+        column_names::give(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
+        let done = decorations::strip(expr)
+            .and_then(|()| array_literal::expand(expr))
+            .map(|()| session_functions::call(expr));
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break((error, expr.span())),
+        }
+    }
+}
+
+/// Parts of a query that we do not take.
+fn refusal(query: &Query) -> Option<SqlError> {
+    let unsupported = |text: &str, hint: &str| {
+        Some(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text).hint(hint))
+    };
+    if !query.locks.is_empty() {
+        let hint = "Statements are isolated by snapshots: leave the clause out.";
+        return unsupported("FOR UPDATE and FOR SHARE are not supported", hint);
+    }
+    match query.body.as_ref() {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+            unsupported(
+                "WITH before a changing statement is not supported",
+                "Put the WITH into the query or the subquery that reads it.",
+            )
+        }
+        SetExpr::Select(select) if select.into.is_some() => unsupported(
+            "SELECT INTO is not supported",
+            "Use CREATE TABLE … AS SELECT.",
+        ),
+        _ => None,
+    }
+}
