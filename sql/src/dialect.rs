@@ -5,6 +5,7 @@ use sqlparser::ast::Expr;
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 use std::any::TypeId;
 
 /// The one dialect.
@@ -13,6 +14,36 @@ pub(crate) static DIALECT: AlcedoDialect = AlcedoDialect(PostgreSqlDialect {});
 /// PostgreSQL's dialect with our switches; see the module.
 #[derive(Debug)]
 pub(crate) struct AlcedoDialect(PostgreSqlDialect);
+
+/// Words of clauses that sqlparser would let start an expression; PostgreSQL reserves them.
+const CLAUSES: &[Keyword] = &[
+    Keyword::AND,
+    Keyword::AS,
+    Keyword::ASC,
+    Keyword::DESC,
+    Keyword::ELSE,
+    Keyword::END,
+    Keyword::EXCEPT,
+    Keyword::FETCH,
+    Keyword::FOR,
+    Keyword::FROM,
+    Keyword::GROUP,
+    Keyword::HAVING,
+    Keyword::INTERSECT,
+    Keyword::INTO,
+    Keyword::LIMIT,
+    Keyword::OFFSET,
+    Keyword::ON,
+    Keyword::OR,
+    Keyword::ORDER,
+    Keyword::RETURNING,
+    Keyword::THEN,
+    Keyword::UNION,
+    Keyword::USING,
+    Keyword::WHEN,
+    Keyword::WHERE,
+    Keyword::WINDOW,
+];
 
 macro_rules! enabled {
     ($($name:ident),* $(,)?) => { $(fn $name(&self) -> bool { true })* };
@@ -53,6 +84,16 @@ impl Dialect for AlcedoDialect {
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
         self.0.prec_value(precedence)
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let token = parser.peek_token_ref();
+        match &token.token {
+            Token::Word(w) if CLAUSES.contains(&w.keyword) => {
+                Some(parser.expected_ref("an expression", token))
+            }
+            _ => self.0.parse_prefix(parser),
+        }
     }
 
     fn parse_infix(

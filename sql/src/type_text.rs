@@ -141,9 +141,15 @@ impl Cursor<'_> {
             *closing -= 1;
             return Ok(());
         }
-        // `>>` is one operator to the tokenizer.
-        if self.symbol(&Token::ShiftRight) {
-            *closing += 1;
+        // `>>` and `>>>` are one operator to the tokenizer.
+        let more = match self.peek().token {
+            Token::ShiftRight => 1,
+            Token::CustomBinaryOperator(op) if op.chars().all(|c| c == '>') => op.len() - 1,
+            _ => 0,
+        };
+        if more > 0 {
+            self.next();
+            *closing += more;
             return Ok(());
         }
         self.expect_symbol(&Token::Gt)

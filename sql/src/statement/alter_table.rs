@@ -17,7 +17,7 @@ pub struct AlterTable {
 
 /// `RENAME TO n | ADD [COLUMN] [IF NOT EXISTS] column`
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)] // one per statement, never in bulk
 pub enum AlterTableAction {
     Rename(String),
     AddColumn {

@@ -1,5 +1,7 @@
 //! Tests of session variables: values, errors, blocks, what is reported.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 
 fn set(vars: &mut Vars, name: &str, value: &str) -> String {
