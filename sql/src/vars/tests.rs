@@ -1,6 +1,6 @@
 //! Tests of session variables: values, errors, blocks, what is reported.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 use super::*;
 
