@@ -2,6 +2,8 @@
 //!
 //! [`all`] lists the SQL functions, [`score`] holds the scorers, [`predict`] makes SQL functions of them.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod error;
 pub mod predict;
 pub mod scalar;

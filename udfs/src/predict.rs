@@ -217,10 +217,14 @@ impl PinnedModel {
     fn check(&self, types: &[&DataType]) -> Result<(), ScoreError> {
         if types.len() != self.features.len() {
             return Err(ScoreError::BadInput(format!(
-                "model \"{}\" takes {} features, but {} were given",
+                "model \"{}\" takes {} feature{}, but {} given",
                 self.name,
                 self.features.len(),
-                types.len()
+                if self.features.len() == 1 { "" } else { "s" },
+                match types.len() {
+                    1 => "1 was".to_owned(),
+                    n => format!("{n} were"),
+                }
             )));
         }
         self.features
@@ -391,5 +395,94 @@ impl ScalarUDFImpl for Predict {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         self.model.invoke(self.output, &args.args, args.number_rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::forest::parse::parse;
+    use arrow::datatypes::Float64Type;
+    use datafusion_common::config::ConfigOptions;
+
+    /// Adds 1 where feature `a` is at most 0.5, else 3, for missing values 1.
+    const STUMP: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\
+        feature_names=a\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\n\
+        decision_type=10\nleft_child=-1\nright_child=-2\nleaf_value=1 3\n\nend of trees\n";
+
+    fn stump() -> Arc<PinnedModel> {
+        let scorer = Arc::new(parse(STUMP.as_bytes()).unwrap());
+        let spec = ModelSpec {
+            name: "m".into(),
+            version: 2,
+            features: None,
+            labels: None,
+        };
+        Arc::new(PinnedModel::new(scorer, spec).unwrap())
+    }
+
+    fn call(args: Vec<ColumnarValue>, rows: usize) -> PlanResult<ColumnarValue> {
+        let udf = predict_udf(&stump(), Output::Predict, "predict 1").unwrap();
+        let field = |t: DataType| Arc::new(Field::new("x", t, true));
+        udf.invoke_with_args(ScalarFunctionArgs {
+            arg_fields: args.iter().map(|a| field(a.data_type())).collect(),
+            args,
+            number_rows: rows,
+            return_field: field(DataType::Float64),
+            config_options: Arc::new(ConfigOptions::default()),
+        })
+    }
+
+    #[test]
+    fn columns_and_constants() {
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), Some(0.6), None]));
+        let result = call(vec![ColumnarValue::Array(column)], 3)
+            .unwrap()
+            .into_array(3)
+            .unwrap();
+        assert_eq!(
+            result.as_primitive::<Float64Type>().values(),
+            &[1.0, 3.0, 1.0]
+        );
+        let literal = call(
+            vec![ColumnarValue::Scalar(ScalarValue::Int64(Some(7)))],
+            1000,
+        )
+        .unwrap();
+        assert!(
+            matches!(literal, ColumnarValue::Scalar(ScalarValue::Float64(Some(v))) if v == 3.0)
+        );
+        let null = call(vec![ColumnarValue::Scalar(ScalarValue::Null)], 1).unwrap();
+        assert!(matches!(null, ColumnarValue::Scalar(ScalarValue::Float64(Some(v))) if v == 1.0));
+    }
+
+    #[test]
+    fn refusals_keep_their_kind() {
+        let udf = predict_udf(&stump(), Output::Predict, "predict 1").unwrap();
+        let field = |t: DataType| Arc::new(Field::new("x", t, true));
+        for (types, text) in [
+            (
+                vec![DataType::Utf8],
+                "feature \"a\" must be a number, not text",
+            ),
+            (vec![], "model \"m\" takes 1 feature, but 0 were given"),
+        ] {
+            let fields: Vec<FieldRef> = types.into_iter().map(field).collect();
+            let none = vec![None; fields.len()];
+            let args = ReturnFieldArgs {
+                arg_fields: &fields,
+                scalar_arguments: &none,
+            };
+            let DataFusionError::External(error) = udf.return_field_from_args(args).unwrap_err()
+            else {
+                panic!("the error lost its kind");
+            };
+            assert_eq!(
+                error.downcast_ref(),
+                Some(&ScoreError::BadInput(text.to_owned()))
+            );
+        }
+        assert!(predict_udf(&stump(), Output::Proba, "p").is_err());
+        assert_eq!(stump().input_fields()[0].name(), "a");
     }
 }

@@ -15,7 +15,7 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::{
-    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::Arc;
 
@@ -25,16 +25,6 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         .into_iter()
         .map(udf)
         .collect()
-}
-
-/// The function that takes the place of an operator on integers.
-pub fn for_operator(operator: Operator) -> Option<Arc<ScalarUDF>> {
-    Some(udf(match operator {
-        Operator::Plus => Checked::Add,
-        Operator::Minus => Checked::Sub,
-        Operator::Multiply => Checked::Mul,
-        _ => return None,
-    }))
 }
 
 fn udf(operation: Checked) -> Arc<ScalarUDF> {
@@ -145,59 +135,57 @@ mod tests {
     use datafusion_common::config::ConfigOptions;
 
     fn call(
-        operator: Operator,
+        operation: Checked,
         left: ColumnarValue,
         right: ColumnarValue,
     ) -> Result<ColumnarValue> {
         let data_type = left.data_type();
         let field = Arc::new(Field::new("x", data_type, true));
-        for_operator(operator)
-            .unwrap()
-            .invoke_with_args(ScalarFunctionArgs {
-                args: vec![left, right],
-                arg_fields: vec![field.clone(), field.clone()],
-                number_rows: 2,
-                return_field: field,
-                config_options: Arc::new(ConfigOptions::default()),
-            })
+        udf(operation).invoke_with_args(ScalarFunctionArgs {
+            args: vec![left, right],
+            arg_fields: vec![field.clone(), field.clone()],
+            number_rows: 2,
+            return_field: field,
+            config_options: Arc::new(ConfigOptions::default()),
+        })
     }
 
     #[test]
     fn adds_and_refuses_to_overflow() {
         let column: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
         let one = || ColumnarValue::Scalar(ScalarValue::Int32(Some(1)));
-        let sum = call(Operator::Plus, ColumnarValue::Array(column), one()).unwrap();
+        let sum = call(Checked::Add, ColumnarValue::Array(column), one()).unwrap();
         let sum = sum.into_array(2).unwrap();
         assert_eq!(
             sum.as_primitive::<Int32Type>().iter().collect::<Vec<_>>(),
             [Some(2), None]
         );
-        for (value, operator, text) in [
+        for (value, operation, text) in [
             (
                 ScalarValue::Int16(Some(i16::MAX)),
-                Operator::Plus,
+                Checked::Add,
                 "smallint out of range",
             ),
             (
                 ScalarValue::Int32(Some(i32::MAX)),
-                Operator::Plus,
+                Checked::Add,
                 "integer out of range",
             ),
             (
                 ScalarValue::Int64(Some(i64::MIN)),
-                Operator::Plus,
+                Checked::Add,
                 "bigint out of range",
             ),
             (
                 ScalarValue::Int64(Some(i64::MIN)),
-                Operator::Multiply,
+                Checked::Mul,
                 "bigint out of range",
             ),
         ] {
             let value = || ColumnarValue::Scalar(value.clone());
-            let error = call(operator, value(), value()).unwrap_err().to_string();
+            let error = call(operation, value(), value()).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
-            assert!(call(Operator::Minus, value(), value()).is_ok());
+            assert!(call(Checked::Sub, value(), value()).is_ok());
         }
     }
 }

@@ -60,6 +60,9 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     fn memory_bytes(&self) -> usize;
 }
 
+/// A scorer, or what is wrong with its bytes.
+pub type Loaded = Result<Arc<dyn Scorer>, ScoreError>;
+
 /// One kind of artifact.
 pub struct Loader {
     /// As it is named in catalogs: `lightgbm`.
@@ -67,7 +70,7 @@ pub struct Loader {
     /// Whether these bytes are of this kind; must be cheap.
     pub detect: fn(&[u8]) -> bool,
     /// Parses and checks the bytes; hostile input gives an error, never a panic.
-    pub load: fn(&[u8]) -> Result<Arc<dyn Scorer>, ScoreError>,
+    pub load: fn(&[u8]) -> Loaded,
 }
 
 /// Every kind of artifact, in the order they are tried.

@@ -1,6 +1,8 @@
 //! Tree ensembles in LightGBM's text form: `parse` reads them, `tree` says what a tree means, `scalar` scores,
 //! `objective` transforms.
 
+#[cfg(test)]
+mod golden;
 mod json;
 pub mod objective;
 pub mod parse;
