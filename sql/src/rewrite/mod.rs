@@ -1,6 +1,6 @@
 //! Rewrites of what users and PostgreSQL's clients write into what the planner reads; positions stay.
 //!
-//! Two passes. [`tokens`] changes spellings that sqlparser does not read, before it parses:
+//! Two passes. The first changes spellings that sqlparser does not read, before it parses:
 //!
 //! | written | parsed as |
 //! |---|---|
@@ -17,13 +17,12 @@
 //! `ml.predict` and `ml.evaluate` are a `TableFactor::Table` with `args`: the model as above, then
 //! `Expr::Subquery`, then named options.
 //!
-//! [`query`] and [`expr`] walk the AST afterwards: [`decorations`](self) of catalog queries
+//! Then the AST is walked: decorations of catalog queries
 //! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
-//! parentheses, array literals, and column names as PostgreSQL gives them.
+//! parentheses, and array literals.
 
 mod array_literal;
 mod calls;
-mod column_names;
 mod decorations;
 mod session_functions;
 
@@ -35,8 +34,6 @@ use crate::sqlstate::SqlState;
 use sqlparser::ast::{Expr, Query, SetExpr, Spanned, VisitMut, VisitorMut};
 use sqlparser::tokenizer::{Span, TokenWithSpan};
 use std::ops::ControlFlow;
-
-pub use column_names::{OutputName, output_names};
 
 /// Changes spellings that sqlparser does not read.
 pub(crate) fn tokens(
@@ -74,11 +71,6 @@ impl VisitorMut for Rewriter {
         if let Some(error) = refusal(query) {
             return ControlFlow::Break((error, query.span()));
         }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Refusal> {
-        column_names::give(query);
         ControlFlow::Continue(())
     }
 

@@ -6,41 +6,35 @@ use crate::Statement;
 #[test]
 fn queries_parse_and_print() {
     for (sql, shown) in [
-        ("select 1", "SELECT 1 AS \"?column?\""),
-        ("select 1, 2", "SELECT 1 AS \"?column?\", 2"),
+        ("select 1", "SELECT 1"),
+        ("select 1, 2", "SELECT 1, 2"),
         (
             "select a, count(*) from t group by a",
-            "SELECT a, count(*) AS \"count\" FROM t GROUP BY a",
+            "SELECT a, count(*) FROM t GROUP BY a",
         ),
         ("select *, lower(a) from t", "SELECT *, lower(a) FROM t"),
         (
             "select lower(a), lower(b) from t",
-            "SELECT lower(a) AS \"lower\", lower(b) FROM t",
+            "SELECT lower(a), lower(b) FROM t",
         ),
-        ("select a::text from t", "SELECT a::TEXT AS \"a\" FROM t"),
-        ("select '1'::int", "SELECT '1'::INT AS \"int4\""),
+        ("select a::text from t", "SELECT a::TEXT FROM t"),
+        ("select '1'::int", "SELECT '1'::INT"),
         (
             "select count from (select count(*) from t) x",
-            "SELECT count FROM (SELECT count(*) AS \"count\" FROM t) x",
+            "SELECT count FROM (SELECT count(*) FROM t) x",
         ),
         ("table t", "SELECT * FROM t"),
         (
             "select * from (table t) x",
             "SELECT * FROM (SELECT * FROM t) x",
         ),
-        (
-            "select current_schema",
-            "SELECT current_schema() AS \"current_schema\"",
-        ),
+        ("select current_schema", "SELECT current_schema()"),
         (
             "select current_user, user",
-            "SELECT current_user() AS \"current_user\", current_user()",
+            "SELECT current_user(), current_user()",
         ),
         ("select \"user\" from t", "SELECT \"user\" FROM t"),
-        (
-            "select pg_catalog.version()",
-            "SELECT version() AS \"version\"",
-        ),
+        ("select pg_catalog.version()", "SELECT version()"),
         (
             "select a operator(pg_catalog.~) '^(x)$' collate pg_catalog.default as b from t",
             "SELECT a ~ '^(x)$' AS b FROM t",
@@ -77,7 +71,7 @@ fn queries_parse_and_print() {
         ("values (1, 'a')", "VALUES (1, 'a')"),
         (
             "(select a from t) union all select b from u",
-            "(SELECT a FROM t) UNION ALL SELECT b AS \"b\" FROM u",
+            "(SELECT a FROM t) UNION ALL SELECT b FROM u",
         ),
         (
             "select a from t where b = $1 limit $2",
@@ -91,7 +85,6 @@ fn queries_parse_and_print() {
         let Statement::Query(query) = one(sql) else {
             panic!("{sql}")
         };
-        let shown = shown.replace("SELECT b AS \"b\" FROM u", "SELECT b FROM u");
         assert_eq!(query.to_string(), shown, "{sql}");
     }
 }
