@@ -354,7 +354,8 @@ fn each_check_refuses() {
             format!("{word} {rest}")
         }
     };
-    let all: Vec<(&str, Box<dyn Fn(&str) -> String>)> = vec![
+    type Change = Box<dyn Fn(&str) -> String>;
+    let all: Vec<(&str, Change)> = vec![
         ("left_child", Box::new(first("0"))),
         ("left_child", Box::new(first("99"))),
         ("right_child", Box::new(first("-99"))),
