@@ -1,0 +1,36 @@
+//! `EXPORT MODEL`: a version as the text that the original library loads.
+
+use super::Output;
+use crate::error::{Error, Kind, Result};
+use crate::model::{export, version_of};
+use crate::query::Context;
+use crate::query::error::from_store;
+use alcedo_sql::SqlState;
+use alcedo_sql::statement::ExportModel;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+/// Writes a version to a file, or into a folder when the URL ends with a slash.
+pub(crate) async fn run(ctx: &Context, s: &ExportModel) -> Result<Output> {
+    let (name, model) = ctx.model(&s.name)?;
+    let version = s.version.unwrap_or(model.default_version);
+    let entry = version_of(&ctx.snapshot, &name, version)?;
+    let url = if s.url.ends_with('/') {
+        format!("{}{}-v{version}.txt", s.url, file_name(&name.name))
+    } else {
+        s.url.clone()
+    };
+    let (store, _, path) = ctx.services.stores.locate(&url)?;
+    let (manifest, artifact) = ctx.services.models.files(entry).await?;
+    let artifact = std::str::from_utf8(&artifact).map_err(|_| {
+        Error::new(Kind::Data, SqlState::DATA_CORRUPTED, "a stored model is damaged: its text is not UTF-8")
+    })?;
+    let text = export::lightgbm_text(&manifest, artifact);
+    let writing = store.put(&path, PutPayload::from(text.into_bytes()));
+    ctx.or_canceled(writing).await?.map_err(|e| from_store(&e))?;
+    Ok(Output::done("EXPORT MODEL"))
+}
+
+/// A name without what means something in a path.
+fn file_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}

@@ -1,0 +1,15 @@
+//! Training: a query's rows in, a model version's files and figures out.
+//!
+//! `options` reads what the user asked, `dataset` spools the rows and settles labels and categories, `split`
+//! holds rows out, `lightgbm` is the library behind a safe face, `run` leads a training from start to
+//! end, `runs` remembers trainings across restarts.
+
+mod dataset;
+mod lightgbm;
+pub mod options;
+mod run;
+pub mod runs;
+mod split;
+mod spool;
+
+pub use run::{Request, Trained, train};
