@@ -215,13 +215,13 @@ impl Vars {
     }
 
     /// `batch_size`: rows per batch.
-    pub fn batch_size(&self) -> usize {
-        self.number("batch_size").unwrap_or(8192)
+    pub fn batch_size(&self) -> Option<usize> {
+        self.number("batch_size")
     }
 
-    /// `target_partitions`: threads of a query; 0 is the number of processors.
-    pub fn target_partitions(&self) -> usize {
-        self.number("target_partitions").unwrap_or(0)
+    /// `target_partitions`: threads of a query; `None` is the number of processors.
+    pub fn target_partitions(&self) -> Option<usize> {
+        self.number("target_partitions").filter(|n| *n > 0)
     }
 
     /// `extra_float_digits`
