@@ -42,6 +42,8 @@ pub struct Fields {
     pub hint: Option<String>,
     /// 1-based character position in the statement's script.
     pub position: Option<usize>,
+    /// Line and column (from 1) in the script, where only these are known; the session makes a position of them.
+    pub span: Option<(u64, u64)>,
 }
 
 impl Error {
@@ -54,6 +56,7 @@ impl Error {
             detail: None,
             hint: None,
             position: None,
+            span: None,
         }))
     }
 
@@ -99,6 +102,23 @@ impl Error {
     #[must_use]
     pub fn at(mut self, position: Option<usize>) -> Self {
         self.0.position = self.0.position.or(position);
+        self
+    }
+
+    /// Sets the place by line and column unless one is known; line 0 is none.
+    #[must_use]
+    pub fn at_span(mut self, line: u64, column: u64) -> Self {
+        if line > 0 && self.0.position.is_none() {
+            self.0.span = self.0.span.or(Some((line, column)));
+        }
+        self
+    }
+
+    /// Forgets the place: for errors in text that is not the statement's own, as a view's query.
+    #[must_use]
+    pub fn placeless(mut self) -> Self {
+        self.0.position = None;
+        self.0.span = None;
         self
     }
 

@@ -185,13 +185,13 @@ fn describe(scorer: &Arc<dyn Scorer>, kind: &str, options: &Options, input: &[(S
     let mut rest = options.clone();
     let label = rest.take_text(&["label", "input_label_cols", "label_col", "target"])?;
     let labels = rest.take_texts(&["labels"])?;
-    if let Some(given) = rest.take_text(&["model_type"])? {
-        if !given.eq_ignore_ascii_case(kind) {
-            return Err(Error::user(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("the file is a {kind} model, not \"{given}\""),
-            ));
-        }
+    if let Some(given) = rest.take_text(&["model_type"])?
+        && !given.eq_ignore_ascii_case(kind)
+    {
+        return Err(Error::user(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("the file is a {kind} model, not \"{given}\""),
+        ));
     }
     rest.finish("model", &["label", "labels", "model_type"])?;
     let features = scorer.features();

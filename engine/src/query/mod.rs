@@ -1,17 +1,32 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
+//!
+//! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
+//! DataFusion up; `names`, `arithmetic` and `sql_types` make it answer as PostgreSQL does; `error` turns
+//! its errors into ours; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
+
+mod arithmetic;
+mod context;
+pub mod dependencies;
+pub mod error;
+pub mod names;
+pub mod planning;
+pub mod predict;
+mod run;
+mod sql_types;
+pub mod state;
+pub mod system;
+pub mod table_functions;
 
 use crate::catalog::Snapshot;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::Error;
 use alcedo_sql::SqlState;
-use alcedo_sql::ast;
-use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::arrow::datatypes::FieldRef;
+use datafusion::common::ScalarValue;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +90,49 @@ pub struct Context {
     pub vars: Arc<Mutex<alcedo_sql::vars::Vars>>,
     pub user: String,
     pub search_path: Vec<String>,
+    /// How many views deep planning is.
+    pub view_depth: usize,
+    /// Types that the client gave or that preparing found, by position.
+    pub parameter_types: Vec<Option<FieldRef>>,
+    /// Values by position; empty while preparing.
     pub parameters: Vec<ScalarValue>,
     pub notices: Notices,
-    pub cancel: CancellationToken,
+    pub cancel: Cancel,
+    /// Id of the session, as `pg_backend_pid()` shows it.
+    pub pid: i32,
+    /// When the statement began, microseconds since 1970 UTC: `now()`.
+    pub started_us: i64,
+}
+
+/// The end of a statement before its time: a token, and whether the clock or somebody asked for it.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    /// Cancelled when the statement shall end.
+    pub token: CancellationToken,
+    timed_out: Arc<AtomicBool>,
+}
+
+impl Cancel {
+    /// Ends the statement because `statement_timeout` has passed.
+    pub fn time_out(&self) {
+        self.timed_out.store(true, Ordering::Relaxed);
+        self.token.cancel();
+    }
+
+    /// What the statement failed with, once it is cancelled.
+    pub fn error(&self) -> Error {
+        if self.timed_out.load(Ordering::Relaxed) {
+            return Error::new(
+                crate::error::Kind::Canceled,
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to statement timeout",
+            );
+        }
+        Error::canceled()
+    }
+
+    /// An error once the statement is cancelled: for loops that do not wait.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.token.is_cancelled() { Err(self.error()) } else { Ok(()) }
+    }
 }

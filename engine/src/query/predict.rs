@@ -169,10 +169,10 @@ impl VisitorMut for Finder {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> Flow {
-        if let TableFactor::Table { name, args: Some(args), .. } = factor {
-            if is_ml(name, "predict") {
-                return flow(self.note("ml.predict", &args.args, name));
-            }
+        if let TableFactor::Table { name, args: Some(args), .. } = factor
+            && is_ml(name, "predict")
+        {
+            return flow(self.note("ml.predict", &args.args, name));
         }
         ControlFlow::Continue(())
     }

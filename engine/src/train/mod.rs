@@ -1,10 +1,12 @@
 //! Training: a query's rows in, a model version's files and figures out.
 //!
-//! `options` reads what the user asked, `dataset` spools the rows and settles labels and categories, `split`
+//! `options` reads what the user asked, `intake` spools the rows, `dataset` is
+//! what they are then, `split`
 //! holds rows out, `lightgbm` is the library behind a safe face, `run` leads a training from start to
 //! end, `runs` remembers trainings across restarts.
 
 mod dataset;
+mod intake;
 mod lightgbm;
 pub mod options;
 mod run;

@@ -1,7 +1,8 @@
 //! One training from its query to the files of a version: spool, split, settle the task, boost, evaluate,
 //! write. Everything is checked for cancellation; nothing is visible until the catalog names the version.
 
-use super::dataset::{self, Data, Target};
+use super::dataset::{Data, Target};
+use super::intake;
 use super::lightgbm::{self, Booster, Dataset, TRAINING};
 use super::options::{TrainOptions, Wanted, bad};
 use super::runs::{Active, Iteration, Record};
@@ -87,7 +88,7 @@ pub async fn train(ctx: &Context, request: &Request<'_>, run: &Active) -> Result
     }
     let plan = ctx.plan_query(request.query).await?;
     let rows = ctx.stream(plan).await?;
-    let mut data = dataset::read(ctx, &options, rows).await?;
+    let mut data = intake::read(ctx, &options, rows).await?;
     run.rows(data.rows() as u64);
     if data.unlabelled > 0 {
         ctx.notices.notice(format!("{} rows without a label are left out", data.unlabelled));

@@ -184,7 +184,7 @@ impl Active {
     }
 
     /// Ends the run with the version that came of it, or with what went wrong.
-    pub async fn end(mut self, outcome: Result<u64, &Error>) {
+    pub async fn end(mut self, outcome: std::result::Result<u64, &Error>) {
         self.ended = true;
         let now = self.runs.clock.now_us();
         finish(&self.run, outcome, now);
@@ -195,7 +195,7 @@ impl Active {
     }
 }
 
-fn finish(run: &Mutex<Run>, outcome: Result<u64, &Error>, now: i64) {
+fn finish(run: &Mutex<Run>, outcome: std::result::Result<u64, &Error>, now: i64) {
     let mut run = lock(run);
     run.ended_at_us = Some(now);
     match outcome {

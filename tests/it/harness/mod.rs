@@ -6,6 +6,7 @@ pub mod http;
 pub mod kafka;
 pub mod postgres;
 pub mod process;
+pub mod raw;
 pub mod s3;
 pub mod server;
 pub mod value;

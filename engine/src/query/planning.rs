@@ -1,0 +1,330 @@
+//! SQL's AST to DataFusion's logical plan: names resolved against one catalog snapshot, models bound,
+//! parameters typed.
+//!
+//! Tables are looked up before DataFusion plans, because looking them up may wait for a store while
+//! planning may not. Views are planned from their text, under the search path they were made with.
+
+use super::error::{from_datafusion, into_datafusion};
+use super::state::register;
+use super::{Context, names, predict, system, table_functions};
+use crate::catalog::View;
+use crate::error::{Error, Result};
+use crate::types::{arrow_field, sql_type};
+use alcedo_sql::SqlState;
+use alcedo_sql::ast;
+use alcedo_sql::types::SqlType;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use datafusion::catalog::{TableFunctionArgs, TableProvider};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, TableReference};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::resolve::resolve_table_references;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Views inside views, at most.
+const VIEW_DEPTH_MAX: usize = 64;
+
+/// A planned query with what the client is told of it.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Analysed: types coerced, functions bound; placeholders still in it.
+    pub plan: LogicalPlan,
+    /// Types of `$1`, `$2`, …
+    pub parameters: Vec<FieldRef>,
+    /// Whether it reads nothing that may move: no table, no source, no model.
+    pub constant: bool,
+}
+
+/// What DataFusion's planner asks for, answered from what was looked up before.
+struct Names<'a> {
+    context: &'a Context,
+    state: &'a SessionState,
+    tables: HashMap<TableReference, Arc<dyn TableSource>>,
+}
+
+impl ContextProvider for Names<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>, DataFusionError> {
+        self.tables
+            .get(&name)
+            .cloned()
+            .ok_or_else(|| into_datafusion(self.context.no_relation(name.schema(), name.table())))
+    }
+
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        args: Vec<Expr>,
+    ) -> Result<Arc<dyn TableSource>, DataFusionError> {
+        let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
+        let function = self.state.table_functions().get(name).cloned().ok_or_else(|| {
+            into_datafusion(Error::user(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("function {name} does not exist"),
+            ))
+        })?;
+        let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?;
+        Ok(provider_as_source(provider))
+    }
+
+    fn create_cte_work_table(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+    ) -> Result<Arc<dyn TableSource>, DataFusionError> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        self.state.relation_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(super::sql_types::SqlTypes))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+impl Context {
+    /// Plans a query; parameters become this context's values when it has any.
+    ///
+    /// # Errors
+    /// Everything wrong with the query, with its SQLSTATE and place.
+    pub async fn plan_query(&self, query: &ast::Query) -> Result<LogicalPlan> {
+        let (plan, _) = self.plan_raw(query).await?;
+        self.with_values(plan)
+    }
+
+    /// Plans an expression over a schema; parameters become values as in [`Context::plan_query`].
+    pub async fn plan_expr(&self, expr: &ast::Expr, schema: &DFSchema) -> Result<Expr> {
+        // As a query the expression takes every path that queries take.
+        let mut query = alcedo_sql::parse_query("SELECT NULL")?;
+        if let ast::SetExpr::Select(select) = query.body.as_mut() {
+            select.projection = vec![ast::SelectItem::UnnamedExpr(expr.clone())];
+        }
+        let (state, tables) = self.look_up(&mut query).await?;
+        let ast::SetExpr::Select(select) = *query.body else {
+            return Err(Error::internal("an expression became something else"));
+        };
+        let Some(ast::SelectItem::UnnamedExpr(expr)) = select.projection.into_iter().next() else {
+            return Err(Error::internal("an expression became something else"));
+        };
+        let names = Names { context: self, state: &state, tables };
+        let planner = SqlToRel::new_with_options(&names, parser_options());
+        let mut planner_context = self.planner_context();
+        let planned = planner.sql_to_expr(expr, schema, &mut planner_context).map_err(from_datafusion)?;
+        if self.parameters.is_empty() { Ok(planned) } else { self.expression_with_values(planned) }
+    }
+
+    /// Plans a query for a prepared statement: types of parameters found, nothing optimised.
+    pub async fn prepare_query(&self, query: &ast::Query) -> Result<Planned> {
+        let (plan, constant) = self.plan_raw(query).await?;
+        let (parameters, complete) = self.parameters_of(&plan)?;
+        let (plan, parameters) = if complete {
+            (plan, parameters)
+        } else {
+            // Parameters without a type are text, and the plan is made again knowing that.
+            let typed = Context {
+                parameter_types: parameters.iter().cloned().map(Some).collect(),
+                ..self.clone()
+            };
+            (typed.plan_raw(query).await?.0, parameters)
+        };
+        let state = self.state()?;
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, state.config_options(), |_, _| {})
+            .map_err(from_datafusion)?;
+        Ok(Planned { plan, parameters, constant })
+    }
+
+    /// The table that a view is.
+    pub(super) async fn view(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
+        if self.view_depth >= VIEW_DEPTH_MAX {
+            return Err(Error::user(SqlState::STATEMENT_TOO_COMPLEX, "views are nested too deeply"));
+        }
+        let inner = Context {
+            search_path: view.search_path.clone(),
+            view_depth: self.view_depth + 1,
+            ..self.clone()
+        };
+        let query = alcedo_sql::parse_query(&view.text).map_err(|e| Error::from(e).placeless())?;
+        let (plan, _) = Box::pin(inner.plan_raw(&query)).await.map_err(Error::placeless)?;
+        // Columns as they were when the view was made: names, order and types are the catalog's.
+        let columns = plan.schema().iter().map(|(q, f)| Expr::from((q, f))).collect::<Vec<_>>();
+        if columns.len() != view.columns.len() {
+            return Err(Error::user(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the columns of a table below this view have changed",
+            )
+            .hint("Create the view again with CREATE OR REPLACE VIEW."));
+        }
+        let columns = columns.into_iter().zip(&view.columns).map(|(expr, c)| expr.alias(&c.name));
+        let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+            .project(columns)
+            .and_then(|b| b.build())
+            .map_err(from_datafusion)?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.text.clone()))))
+    }
+
+    /// Plans with placeholders left in; tells whether the plan reads nothing that moves.
+    async fn plan_raw(&self, query: &ast::Query) -> Result<(LogicalPlan, bool)> {
+        let mut query = Box::new(query.clone());
+        let (state, tables) = self.look_up(&mut query).await?;
+        let constant = tables.is_empty();
+        let names = Names { context: self, state: &state, tables };
+        let planner = SqlToRel::new_with_options(&names, parser_options());
+        let mut planner_context = self.planner_context();
+        let plan = planner
+            .sql_statement_to_plan_with_context(ast::Statement::Query(query), &mut planner_context)
+            .map_err(from_datafusion)?;
+        Ok((plan, constant))
+    }
+
+    /// Prepares a query for planning: client spellings and models bound, output named, tables found.
+    async fn look_up(
+        &self,
+        query: &mut Box<ast::Query>,
+    ) -> Result<(SessionState, HashMap<TableReference, Arc<dyn TableSource>>)> {
+        self.cancel.check()?;
+        system::rewrite(self, query)?;
+        names::assign(query);
+        let functions = predict::rewrite(self, query).await?;
+        let mut tables = table_functions::bind(self, query).await?;
+        let mut state = self.state()?;
+        register(&mut state, functions)?;
+        let statement = datafusion::sql::parser::Statement::Statement(Box::new(ast::Statement::Query(query.clone())));
+        let (references, _) = resolve_table_references(&statement, true).map_err(from_datafusion)?;
+        for reference in references {
+            if tables.contains_key(&reference) {
+                continue;
+            }
+            if let Some(provider) = Box::pin(self.table(&reference)).await? {
+                tables.insert(reference, provider_as_source(provider));
+            }
+        }
+        Ok((state, tables))
+    }
+
+    fn planner_context(&self) -> PlannerContext {
+        PlannerContext::new().with_prepare_param_data_types(self.parameter_types.clone())
+    }
+
+    /// Parameter types in order of number, and whether all were known; the unknown are text.
+    fn parameters_of(&self, plan: &LogicalPlan) -> Result<(Vec<FieldRef>, bool)> {
+        let found = plan.get_parameter_fields().map_err(from_datafusion)?;
+        let mut numbered: HashMap<usize, Option<FieldRef>> = HashMap::new();
+        for (id, field) in found {
+            let number = id.trim_start_matches('$').parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(|| {
+                Error::user(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {id}"))
+            })?;
+            numbered.insert(number, field);
+        }
+        let count = numbered.keys().copied().max().unwrap_or(0).max(self.parameter_types.len());
+        if count > usize::from(u16::MAX) {
+            return Err(Error::user(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${count}")));
+        }
+        let mut complete = true;
+        let fields = (1..=count)
+            .map(|number| {
+                let given = self.parameter_types.get(number - 1).cloned().flatten();
+                let field = given.or_else(|| numbered.get(&number).cloned().flatten());
+                let field = field.filter(|f| !f.data_type().is_null());
+                if field.is_none() {
+                    complete = complete && !numbered.contains_key(&number);
+                }
+                field.map_or_else(|| arrow_field("", &SqlType::Text, true), |f| parameter_field(&f))
+            })
+            .collect();
+        Ok((fields, complete))
+    }
+
+    /// Puts this context's values in the place of placeholders.
+    pub fn with_values(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        if self.parameters.is_empty() {
+            return Ok(plan);
+        }
+        plan.replace_params_with_values(&self.values()).map_err(from_datafusion)
+    }
+
+    fn expression_with_values(&self, expr: Expr) -> Result<Expr> {
+        use datafusion::common::tree_node::{Transformed, TreeNode};
+        let values = self.values();
+        expr.transform_up(|expr| match &expr {
+            Expr::Placeholder(placeholder) => {
+                let value = values.get_placeholders_with_values(&placeholder.id)?;
+                Ok(Transformed::yes(Expr::Literal(value.value, value.metadata)))
+            }
+            _ => Ok(Transformed::no(expr)),
+        })
+        .map(|t| t.data)
+        .map_err(from_datafusion)
+    }
+
+    fn values(&self) -> ParamValues {
+        ParamValues::List(
+            self.parameters.iter().map(|v| ScalarAndMetadata::new(v.clone(), None)).collect(),
+        )
+    }
+}
+
+/// A parameter's type as a client can send it: views and dictionaries are plain text.
+fn parameter_field(field: &Field) -> FieldRef {
+    arrow_field("", &sql_type(field), true)
+}
+
+fn parser_options() -> ParserOptions {
+    ParserOptions::new()
+        .with_parse_float_as_decimal(true)
+        .with_map_string_types_to_utf8view(false)
+        .with_collect_spans(true)
+}

@@ -1,0 +1,104 @@
+//! DataFusion set up: functions, rules and limits once per engine, variables once per statement.
+
+use super::arithmetic::CheckedArithmetic;
+use super::error::from_datafusion;
+use super::sql_types::SqlTypes;
+use super::{Context, system};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionConfig;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// The engine's runtime: one memory pool that spills, one place for spilled files, our object stores.
+pub fn runtime(config: &Config, stores: Arc<dyn ObjectStoreRegistry>) -> Result<Arc<RuntimeEnv>> {
+    let bytes = config.memory_bytes_max.unwrap_or_else(|| machine_memory() / 10 * 6);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let top = NonZeroUsize::new(3).expect("three is not zero");
+    let spill = match &config.temp_dir {
+        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
+        .with_object_store_registry(stores)
+        .build_arc()
+        .map_err(from_datafusion)
+}
+
+/// The state that statements clone: every function and rule registered.
+pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
+    let mut config = SessionConfig::new().with_information_schema(false).with_default_catalog_and_schema(
+        crate::catalog::DATABASE,
+        crate::catalog::PUBLIC,
+    );
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.sql_parser.collect_spans = true;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.parquet.pushdown_filters = true;
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_type_planner(Arc::new(SqlTypes))
+        .build();
+    datafusion_functions_json::register_all(&mut state).map_err(from_datafusion)?;
+    let functions = alcedo_udfs::all();
+    let arithmetic = CheckedArithmetic::new(&functions)
+        .ok_or_else(|| Error::internal("the checked integer functions are not registered"))?;
+    state.add_analyzer_rule(Arc::new(arithmetic));
+    register(&mut state, functions)?;
+    Ok(state)
+}
+
+/// Adds functions to a state under all their names.
+pub(super) fn register(
+    state: &mut SessionState,
+    functions: Vec<Arc<datafusion::logical_expr::ScalarUDF>>,
+) -> Result<()> {
+    use datafusion::execution::FunctionRegistry;
+    for function in functions {
+        state.register_udf(function).map_err(from_datafusion)?;
+    }
+    Ok(())
+}
+
+impl Context {
+    /// This statement's DataFusion state: the engine's, with the session's variables and functions.
+    pub fn state(&self) -> Result<SessionState> {
+        let mut state = self.services.template.clone();
+        {
+            let vars = self.vars.lock().map_err(|_| Error::internal("session variables are poisoned"))?;
+            let options = state.config_mut().options_mut();
+            options.execution.time_zone = Some(vars.time_zone());
+            if let Some(rows) = vars.batch_size() {
+                options.execution.batch_size = rows;
+            }
+            if let Some(partitions) = vars.target_partitions() {
+                options.execution.target_partitions = partitions;
+            }
+        }
+        let started = chrono::DateTime::from_timestamp_micros(self.started_us);
+        state.execution_props_mut().query_execution_start_time = started;
+        register(&mut state, system::functions(self))?;
+        Ok(state)
+    }
+}
+
+/// Bytes of memory of this machine, or of its control group when that is less.
+fn machine_memory() -> u64 {
+    // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
+    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    let machine = u64::try_from(pages).unwrap_or(0).saturating_mul(u64::try_from(size).unwrap_or(0));
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse().ok());
+    group.unwrap_or(machine).min(machine).max(512 << 20)
+}
