@@ -51,16 +51,6 @@ pub(super) fn check(def: &VarDef, values: &[String]) -> Result<String> {
 }
 
 fn single(def: &VarDef, value: &str) -> Result<String> {
-    let bounded = |ok: bool, text: String, low: String, high: String| {
-        if ok {
-            return Ok(text);
-        }
-        let text = format!(
-            "{text} is outside the valid range for parameter \"{}\" ({low} .. {high})",
-            def.name
-        );
-        Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text))
-    };
     match def.kind {
         Kind::Bool => match parse_bool(value) {
             Some(on) => Ok(if on { "on" } else { "off" }.to_owned()),
@@ -71,70 +61,29 @@ fn single(def: &VarDef, value: &str) -> Result<String> {
         },
         Kind::Integer(low, high) => {
             let n: i64 = value.parse().map_err(|_| invalid(def, value))?;
-            bounded(
-                (low..=high).contains(&n),
-                n.to_string(),
-                low.to_string(),
-                high.to_string(),
-            )
+            bounded(def, n, low, high, n.to_string())
         }
         Kind::Number(low, high) => {
             let n: f64 = value.parse().map_err(|_| invalid(def, value))?;
-            bounded(
-                (low..=high).contains(&n),
-                n.to_string(),
-                low.to_string(),
-                high.to_string(),
-            )
+            bounded(def, n, low, high, n.to_string())
         }
         Kind::DurationMs => {
-            let ms = parse_duration_ms(value).ok_or_else(|| {
-                invalid(def, value).hint(
-                    "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".",
-                )
-            })?;
-            let high = i64::from(i32::MAX);
-            let text = show_with_unit(ms, DURATIONS);
+            let ms = parse_duration_ms(value).ok_or_else(|| unit(def, value, DURATION_UNITS))?;
             bounded(
-                (0..=high).contains(&ms),
-                text,
-                "0".to_owned(),
-                high.to_string(),
+                def,
+                ms,
+                0,
+                i64::from(i32::MAX),
+                show_with_unit(ms, DURATIONS),
             )
         }
         Kind::MemoryKb => {
-            let kb = parse_with_unit(value, MEMORIES)
-                .filter(|kb| *kb >= 64)
-                .ok_or_else(|| {
-                    invalid(def, value).hint(
-                        "Valid units for this parameter are \"kB\", \"MB\", \"GB\", and \"TB\".",
-                    )
-                })?;
+            let kb = parse_with_unit(value, MEMORIES).filter(|kb| *kb >= 64);
+            let kb = kb.ok_or_else(|| unit(def, value, MEMORY_UNITS))?;
             Ok(show_with_unit(kb, MEMORIES))
         }
-        Kind::OneOf(words) => {
-            let found = words.iter().find(|w| w.eq_ignore_ascii_case(value));
-            found.map(|w| (*w).to_owned()).ok_or_else(|| {
-                let hint = match closest(value, words.iter().copied()) {
-                    Some(word) => format!("Did you mean \"{word}\"?"),
-                    None => format!("Available values: {}.", words.join(", ")),
-                };
-                invalid(def, value).hint(hint)
-            })
-        }
-        Kind::Only(words) => {
-            let found = words.iter().find(|w| w.eq_ignore_ascii_case(value));
-            let found = found.or_else(|| {
-                // A switch that is fixed takes every spelling of its position.
-                let wanted = parse_bool(value)?;
-                words.iter().find(|w| parse_bool(w) == Some(wanted))
-            });
-            found.map(|w| (*w).to_owned()).ok_or_else(|| {
-                let text = format!("{} = {value} is not supported", def.name);
-                SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text)
-                    .hint(format!("Supported: {}.", words.join(", ")))
-            })
-        }
+        Kind::OneOf(words) => one_of(def, value, words),
+        Kind::Only(words) => only(def, value, words),
         Kind::Zone => zone(value).ok_or_else(|| invalid(def, value)),
         Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
@@ -147,6 +96,54 @@ fn single(def: &VarDef, value: &str) -> Result<String> {
     }
 }
 
+/// `text`, if the number it shows lies within the bounds.
+fn bounded<N: PartialOrd + std::fmt::Display>(
+    def: &VarDef,
+    number: N,
+    low: N,
+    high: N,
+    text: String,
+) -> Result<String> {
+    if low <= number && number <= high {
+        return Ok(text);
+    }
+    let text = format!(
+        "{text} is outside the valid range for parameter \"{}\" ({low} .. {high})",
+        def.name
+    );
+    Err(SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text))
+}
+
+/// A word of a list.
+fn one_of(def: &VarDef, value: &str, words: &[&str]) -> Result<String> {
+    let found = words.iter().find(|w| w.eq_ignore_ascii_case(value));
+    found.map(|w| (*w).to_owned()).ok_or_else(|| {
+        let hint = match closest(value, words.iter().copied()) {
+            Some(word) => format!("Did you mean \"{word}\"?"),
+            None => format!("Available values: {}.", words.join(", ")),
+        };
+        invalid(def, value).hint(hint)
+    })
+}
+
+/// A word of the list that we honour; a switch that is fixed takes every spelling of its position.
+fn only(def: &VarDef, value: &str, words: &[&str]) -> Result<String> {
+    let found = words.iter().find(|w| w.eq_ignore_ascii_case(value));
+    let found = found.or_else(|| {
+        let wanted = parse_bool(value)?;
+        words.iter().find(|w| parse_bool(w) == Some(wanted))
+    });
+    found.map(|w| (*w).to_owned()).ok_or_else(|| {
+        let text = format!("{} = {value} is not supported", def.name);
+        SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+            .hint(format!("Supported: {}.", words.join(", ")))
+    })
+}
+
+fn unit(def: &VarDef, value: &str, units: &str) -> SqlError {
+    invalid(def, value).hint(format!("Valid units for this parameter are {units}."))
+}
+
 fn invalid(def: &VarDef, value: &str) -> SqlError {
     let text = format!("invalid value for parameter \"{}\": \"{value}\"", def.name);
     SqlError::new(SqlState::INVALID_PARAMETER_VALUE, text)
@@ -154,6 +151,9 @@ fn invalid(def: &VarDef, value: &str) -> SqlError {
 
 /// Units with their factor over the first one, ascending; the base unit is the one of factor 1.
 type Units = &'static [(&'static str, i64)];
+
+const DURATION_UNITS: &str = "\"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\"";
+const MEMORY_UNITS: &str = "\"kB\", \"MB\", \"GB\", and \"TB\"";
 
 const DURATIONS: Units = &[
     ("ms", 1),
