@@ -18,7 +18,7 @@ pub struct Config {
     pub memory_bytes_max: Option<u64>,
     /// Folder for spilled data; `None` is the system's temporary folder.
     pub temp_dir: Option<PathBuf>,
-    /// Key for secrets on a shared data directory, 32 bytes in base64; a local one keeps its own key file.
+    /// Key for secrets on a shared data directory, 32 bytes as 64 hexadecimal digits; a local one keeps its own key file.
     pub secret_key: Option<String>,
 }
 

@@ -2,6 +2,10 @@
 //!
 //! `store` keeps the versions as files, `durable` is the object store that syncs, `secret` seals values.
 
+pub mod durable;
+mod secret;
+pub mod store;
+
 use alcedo_sql::types::SqlType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +59,9 @@ pub struct Snapshot {
     pub relations: BTreeMap<ObjectName, Relation>,
     pub models: BTreeMap<ObjectName, Model>,
     pub secrets: BTreeMap<String, Secret>,
+    /// Folders of dropped tables with the time of the drop: deleted after a grace period.
+    #[serde(default)]
+    pub dropped: BTreeMap<String, i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,7 +225,7 @@ pub struct Secret {
     pub kind: String,
     /// Longest matching prefix serves a LOCATION.
     pub scope: Option<String>,
-    /// Sealed JSON object of the values, base64.
+    /// Sealed JSON object of the values, hexadecimal.
     pub sealed: String,
 }
 
@@ -250,6 +257,7 @@ impl Snapshot {
             relations: BTreeMap::new(),
             models: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            dropped: BTreeMap::new(),
         }
     }
 

@@ -10,7 +10,7 @@ mod create_secret;
 mod create_source;
 mod create_table;
 mod create_view;
-mod delete;
+pub(crate) mod delete;
 mod describe_model;
 mod drop;
 mod explain;
@@ -28,6 +28,7 @@ pub(crate) mod update;
 
 use crate::error::{Error, Result};
 use crate::query::Context;
+use crate::query::error::from_datafusion;
 use crate::query::names;
 use crate::types::sql_type;
 use alcedo_sql::Statement;
@@ -37,6 +38,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use std::sync::Arc;
 
 /// A column of a result as the client sees it.
@@ -70,6 +72,13 @@ pub struct Rows {
     pub counted: bool,
 }
 
+impl Rows {
+    /// The next batch; `None` at the end. After an error nothing more comes.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        self.stream.next().await.map(|batch| batch.map_err(from_datafusion))
+    }
+}
+
 impl Output {
     /// A command tag alone.
     pub(crate) fn done(tag: impl Into<String>) -> Self {
@@ -99,6 +108,11 @@ impl Output {
             .map_err(|e| Error::internal(format!("columns of a result differ in length: {e}")))?;
         Ok(Self::batches(schema, vec![batch], tag))
     }
+}
+
+/// 42P07
+pub(crate) fn relation_exists(name: &crate::catalog::ObjectName) -> Error {
+    Error::user(alcedo_sql::SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name))
 }
 
 /// Columns as announced for a schema.

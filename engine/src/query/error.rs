@@ -3,6 +3,7 @@
 //! An [`Error`] of ours that travelled through DataFusion comes back unchanged.
 
 use crate::error::{Error, Kind};
+pub use crate::error::{from_io, from_store};
 use alcedo_sql::SqlState;
 use alcedo_sql::options::closest;
 use datafusion::arrow::error::ArrowError;
@@ -305,49 +306,6 @@ fn exhausted(text: &str) -> Error {
     Error::new(Kind::Unavailable, SqlState::OUT_OF_MEMORY, "out of memory for this query")
         .detail(format!("{}.", plain(text).trim_end_matches('.')))
         .hint("Raise memory_bytes_max in the configuration, or read less at once.")
-}
-
-/// Errors of the operating system.
-pub fn from_io(error: &std::io::Error) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Error::new(Kind::Unavailable, SqlState::DISK_FULL, "no space left on device")
-                .hint("Free some space, then run the statement again.")
-        }
-        std::io::ErrorKind::NotFound => Error::user(SqlState::UNDEFINED_FILE, error.to_string()),
-        std::io::ErrorKind::PermissionDenied => {
-            Error::user(SqlState::INSUFFICIENT_PRIVILEGE, error.to_string())
-        }
-        _ => Error::new(Kind::Unavailable, SqlState::IO_ERROR, error.to_string()),
-    }
-}
-
-/// Errors of an object store.
-pub fn from_store(error: &object_store::Error) -> Error {
-    let mut source: Option<&(dyn StdError + 'static)> = error.source();
-    while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<Error>() {
-            return error.clone();
-        }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            if io.kind() == std::io::ErrorKind::StorageFull {
-                return from_io(io);
-            }
-        }
-        source = cause.source();
-    }
-    match error {
-        object_store::Error::NotFound { path, .. } => {
-            Error::user(SqlState::UNDEFINED_FILE, format!("no object at \"{path}\""))
-        }
-        object_store::Error::PermissionDenied { path, .. }
-        | object_store::Error::Unauthenticated { path, .. } => Error::user(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("the object store refused access to \"{path}\""),
-        )
-        .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE."),
-        other => Error::new(Kind::Unavailable, SqlState::IO_ERROR, plain(&other.to_string())),
-    }
 }
 
 /// DataFusion's text as PostgreSQL would put it: without its prefixes, first letter small, no full stop.

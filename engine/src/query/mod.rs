@@ -55,9 +55,14 @@ impl Notices {
         self.send(Severity::Warning, SqlState::WARNING, message.into());
     }
 
-    fn send(&self, severity: Severity, state: SqlState, message: String) {
+    /// Sends a notice of any kind.
+    pub fn push(&self, notice: Notice) {
         // A client that is gone reads no notices.
-        let _ = self.0.send(Notice { severity, state, message, detail: None, hint: None });
+        let _ = self.0.send(notice);
+    }
+
+    fn send(&self, severity: Severity, state: SqlState, message: String) {
+        self.push(Notice { severity, state, message, detail: None, hint: None });
     }
 }
 

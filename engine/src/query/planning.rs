@@ -200,14 +200,24 @@ impl Context {
         let query = alcedo_sql::parse_query(&view.text).map_err(|e| Error::from(e).placeless())?;
         let (plan, _) = Box::pin(inner.plan_raw(&query)).await.map_err(Error::placeless)?;
         // Columns as they were when the view was made: names, order and types are the catalog's.
-        let columns = plan.schema().iter().map(|(q, f)| Expr::from((q, f))).collect::<Vec<_>>();
-        if columns.len() != view.columns.len() {
-            return Err(Error::user(
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "the columns of a table below this view have changed",
-            )
-            .hint("Create the view again with CREATE OR REPLACE VIEW."));
-        }
+        let all: Vec<Expr> = plan.schema().iter().map(|(q, f)| Expr::from((q, f))).collect();
+        let columns = if all.len() == view.columns.len() {
+            all
+        } else {
+            // A table below a `*` has got more columns since.
+            let named = |name: &str| {
+                let at = plan.schema().fields().iter().position(|f| names::shown(f.name()) == name);
+                at.map(|i| all[i].clone())
+            };
+            let found: Option<Vec<Expr>> = view.columns.iter().map(|c| named(&c.name)).collect();
+            found.ok_or_else(|| {
+                Error::user(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "the columns of a table below this view have changed",
+                )
+                .hint("Create the view again with CREATE OR REPLACE VIEW.")
+            })?
+        };
         let columns = columns.into_iter().zip(&view.columns).map(|(expr, c)| expr.alias(&c.name));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
             .project(columns)

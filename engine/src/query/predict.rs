@@ -83,6 +83,15 @@ pub async fn rewrite(ctx: &Context, query: &mut Query) -> Result<Vec<Arc<ScalarU
     }
 }
 
+/// The references to models in calls of `predict` and its like.
+pub fn named(query: &mut Query) -> Result<Vec<String>> {
+    let mut found = Finder::default();
+    match VisitMut::visit(query, &mut found) {
+        ControlFlow::Break(error) => Err(*error),
+        ControlFlow::Continue(()) => Ok(found.references.into_keys().collect()),
+    }
+}
+
 /// The reference that a first argument is: an identifier or a text.
 pub fn reference(arg: &FunctionArg) -> Option<String> {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return None };

@@ -1,0 +1,332 @@
+//! The data directory as an object store whose files are on disk when a write returns.
+//!
+//! `object_store`'s local store never syncs. [`Durable`] writes a staged file, syncs it, gives it its name and
+//! syncs the folders; Delta is given the same store. A local directory belongs to one process: a lock file names
+//! it. On `s3://` several processes share a directory, and conditional puts decide between them.
+
+use crate::config::Config;
+use crate::error::{Error, Kind, Result, from_store};
+use alcedo_sql::SqlState;
+use futures::stream::BoxStream;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
+};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use url::Url;
+
+/// Name of the lock file in a local data directory.
+const LOCK_FILE: &str = "alcedo.lock";
+
+/// Where the catalog, managed tables and models live.
+#[derive(Debug)]
+pub struct DataDir {
+    /// Rooted at the data directory; a finished put is on disk.
+    pub store: Arc<dyn ObjectStore>,
+    /// The folder, when it is local.
+    pub local: Option<PathBuf>,
+    /// Where it is, with a slash at the end.
+    pub url: Url,
+    /// Held while the directory is in use.
+    lock: Mutex<Option<File>>,
+    /// Whether the directory goes with the engine.
+    temporary: bool,
+}
+
+impl DataDir {
+    /// Opens or makes the directory; `None` in the configuration is a temporary one.
+    ///
+    /// # Errors
+    /// 55006 when another process holds a local directory.
+    pub async fn open(config: &Config) -> Result<Self> {
+        match &config.data_dir {
+            Some(text) if text.starts_with("s3://") => Self::open_s3(text),
+            Some(text) => {
+                let path = match text.strip_prefix("file://") {
+                    Some(_) => Url::parse(text).ok().and_then(|u| u.to_file_path().ok()).ok_or_else(|| {
+                        Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("not a data directory: \"{text}\""))
+                            .hint("Use a path, file:///path or s3://bucket/prefix.")
+                    })?,
+                    None if text.contains("://") => {
+                        return Err(Error::unsupported(format!("data directories at \"{text}\" are not supported"))
+                            .hint("Use a path, file:///path or s3://bucket/prefix."));
+                    }
+                    None => PathBuf::from(text),
+                };
+                Self::open_local(&path, false)
+            }
+            None => {
+                let base = config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+                Self::open_local(&base.join(format!("alcedo-{}", uuid::Uuid::new_v4())), true)
+            }
+        }
+    }
+
+    fn open_local(path: &FilePath, temporary: bool) -> Result<Self> {
+        let unusable = |e: std::io::Error| {
+            let state = match e.kind() {
+                std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,
+                _ => SqlState::IO_ERROR,
+            };
+            let text = format!("the data directory \"{}\" cannot be used: {e}", path.display());
+            Error::new(Kind::Unavailable, state, text)
+        };
+        std::fs::create_dir_all(path).map_err(unusable)?;
+        let path = std::fs::canonicalize(path).map_err(unusable)?;
+        let lock = lock(&path).map_err(unusable)??;
+        let url = Url::from_directory_path(&path)
+            .map_err(|()| Error::internal(format!("no URL of the path \"{}\"", path.display())))?;
+        let inner = LocalFileSystem::new_with_prefix(&path).map_err(|e| from_store(&e))?;
+        let store = Durable { inner: Arc::new(inner), root: path.clone() };
+        Ok(Self { store: Arc::new(store), local: Some(path), url, lock: Mutex::new(Some(lock)), temporary })
+    }
+
+    fn open_s3(text: &str) -> Result<Self> {
+        let invalid = |e: &dyn std::fmt::Display| {
+            Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("the data directory \"{text}\" cannot be used: {e}"))
+                .hint("Use s3://bucket/prefix and the standard AWS variables for credentials.")
+        };
+        let mut url = Url::parse(text).map_err(|e| invalid(&e))?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let bucket = url.host_str().ok_or_else(|| invalid(&"it has no bucket"))?.to_owned();
+        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(|e| invalid(&e))?;
+        let prefix = Path::from_url_path(url.path()).map_err(|e| invalid(&e))?;
+        let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(store, prefix));
+        Ok(Self { store, local: None, url, lock: Mutex::new(None), temporary: false })
+    }
+
+    /// Gives the directory up; a temporary one is removed.
+    pub fn close(&self) {
+        let held = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(_), true, Some(path)) = (&held, self.temporary, &self.local) {
+            if let Err(error) = std::fs::remove_dir_all(path) {
+                tracing::warn!(%error, path = %path.display(), "a temporary directory could not be removed");
+            }
+        }
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Takes the lock of a directory, or says whose it is.
+fn lock(path: &FilePath) -> std::io::Result<Result<File>> {
+    let file_path = path.join(LOCK_FILE);
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path)?;
+    // SAFETY: the descriptor is open for the whole call, and flock touches no memory of ours.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        let mut holder = String::new();
+        file.read_to_string(&mut holder)?;
+        let (pid, place) = holder.trim().split_once(' ').unwrap_or((holder.trim(), ""));
+        let error = Error::new(
+            Kind::Unavailable,
+            SqlState::OBJECT_IN_USE,
+            format!("the data directory \"{}\" is in use by the process with pid {pid}", path.display()),
+        );
+        return Ok(Err(match place {
+            "" => error.hint("Stop that process, or use another directory."),
+            address => error.hint(format!("A server has it: {}", psql_line(address))),
+        }));
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())?;
+    Ok(Ok(file))
+}
+
+fn psql_line(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) => format!("psql \"host={host} port={port} user=alcedo\""),
+        None => address.to_owned(),
+    }
+}
+
+impl DataDir {
+    /// Notes where the server that holds the directory listens, for the error that others get.
+    pub fn announce(&self, address: &str) {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = lock.as_mut() {
+            let written = file.set_len(0).and_then(|()| file.rewind());
+            if let Err(error) = written.and_then(|()| write!(file, "{} {address}", std::process::id())) {
+                tracing::warn!(%error, "the lock file could not be written");
+            }
+        }
+    }
+}
+
+/// A local store that syncs files and folders.
+#[derive(Debug)]
+struct Durable {
+    inner: Arc<LocalFileSystem>,
+    root: PathBuf,
+}
+
+impl std::fmt::Display for Durable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Durable({})", self.root.display())
+    }
+}
+
+/// Runs file work where it may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> object_store::Result<T> + Send + 'static,
+) -> object_store::Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+fn io(source: std::io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "local", source: Box::new(source) }
+}
+
+/// Syncs the folder of a file and those above it up to the root: new folders are entries of their parents.
+fn sync_folders(root: &FilePath, file: &FilePath) -> std::io::Result<()> {
+    for folder in file.ancestors().skip(1) {
+        File::open(folder)?.sync_all()?;
+        if folder == root {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file under a staged name, syncs it, and gives it its name as the mode says.
+fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, create: bool) -> object_store::Result<()> {
+    // Lists of the local store skip names that end in # and digits.
+    let staged = PathBuf::from(format!("{}#{}", path.display(), uuid::Uuid::new_v4().as_u128() as u64));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(io)?;
+    }
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&staged)?;
+        for part in payload.iter() {
+            file.write_all(part)?;
+        }
+        file.sync_all()?;
+        if create { std::fs::hard_link(&staged, path) } else { std::fs::rename(&staged, path) }
+    })();
+    if create || written.is_err() {
+        // The staged name is of no more use; a leftover is skipped by lists.
+        let _ = std::fs::remove_file(&staged);
+    }
+    match written {
+        Ok(()) => sync_folders(root, path).map_err(io),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(object_store::Error::AlreadyExists {
+            path: path.display().to_string(),
+            source: Box::new(e),
+        }),
+        Err(e) => Err(io(e)),
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Durable {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let create = match options.mode {
+            PutMode::Create => true,
+            PutMode::Overwrite => false,
+            PutMode::Update(_) => return self.inner.put_opts(location, payload, options).await,
+        };
+        let (root, path) = (self.root.clone(), self.inner.path_to_filesystem(location)?);
+        blocking(move || write(&root, &path, &payload, create)).await?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        let path = self.inner.path_to_filesystem(location)?;
+        let inner = self.inner.put_multipart_opts(location, options).await?;
+        Ok(Box::new(Upload { inner, path, root: self.root.clone() }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(
+        &self,
+        location: &Path,
+        ranges: &[std::ops::Range<u64>],
+    ) -> object_store::Result<Vec<bytes::Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        let (root, path) = (self.root.clone(), self.inner.path_to_filesystem(to)?);
+        self.inner.copy_opts(from, to, options).await?;
+        blocking(move || sync_file(&root, &path)).await
+    }
+}
+
+fn sync_file(root: &FilePath, path: &FilePath) -> object_store::Result<()> {
+    File::open(path).and_then(|f| f.sync_all()).and_then(|()| sync_folders(root, path)).map_err(io)
+}
+
+/// A file written in parts that is on disk once it is complete.
+#[derive(Debug)]
+struct Upload {
+    inner: Box<dyn MultipartUpload>,
+    path: PathBuf,
+    root: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> object_store::Result<PutResult> {
+        let done = self.inner.complete().await?;
+        let (root, path) = (self.root.clone(), self.path.clone());
+        blocking(move || sync_file(&root, &path)).await?;
+        Ok(done)
+    }
+
+    async fn abort(&mut self) -> object_store::Result<()> {
+        self.inner.abort().await
+    }
+}

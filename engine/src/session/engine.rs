@@ -1,0 +1,112 @@
+//! The engine as a whole: opened on a data directory, it gives sessions and ends their statements on request.
+
+use super::{Session, SessionOptions};
+use crate::catalog::DATABASE;
+use crate::catalog::durable::DataDir;
+use crate::catalog::store::Catalog;
+use crate::config::{Components, Config};
+use crate::error::{Error, Result};
+use crate::lake::stores::Stores;
+use crate::model::Registry;
+use crate::query::{Cancel, Services, state};
+use crate::source::dead_letters::DeadLetters;
+use crate::train::runs::Runs;
+use alcedo_sql::SqlState;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An open data directory; clones are the same engine.
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) services: Arc<Services>,
+    sessions: Mutex<HashMap<i32, Entry>>,
+    next_pid: AtomicI32,
+}
+
+/// What ending a statement from outside needs of its session.
+#[derive(Debug)]
+struct Entry {
+    secret: i32,
+    current: Arc<Mutex<Cancel>>,
+}
+
+impl Engine {
+    /// Opens a data directory, or makes it.
+    ///
+    /// # Errors
+    /// 55006 when another process holds it, XX001 when its catalog is damaged, 58030 when it cannot be read.
+    pub async fn open(config: Config, components: Components) -> Result<Self> {
+        let clock = components.clock;
+        let data = DataDir::open(&config).await?;
+        let catalog = Catalog::open(data, Arc::clone(&clock), config.secret_key.clone()).await?;
+        let stores = Stores::open(Arc::clone(&catalog), &config)?;
+        let registry: Arc<Stores> = Arc::clone(&stores);
+        let runtime = state::runtime(&config, registry)?;
+        let services = Services {
+            models: Registry::new(Arc::clone(&catalog)),
+            trainings: Runs::open(Arc::clone(&catalog), Arc::clone(&clock)).await?,
+            dead_letters: DeadLetters::open(Arc::clone(&catalog), Arc::clone(&clock)).await?,
+            template: state::template(Arc::clone(&runtime))?,
+            config,
+            clock,
+            catalog,
+            stores,
+            runtime,
+        };
+        Ok(Self(Arc::new(Shared {
+            services: Arc::new(services),
+            sessions: Mutex::default(),
+            next_pid: AtomicI32::new(1),
+        })))
+    }
+
+    /// A session of its own: variables, transaction block, notices.
+    ///
+    /// # Errors
+    /// 3D000 for another database, 22023 and 42704 for start-up parameters that do not fit.
+    pub fn session(&self, options: SessionOptions) -> Result<Session> {
+        if options.database != DATABASE {
+            let text = format!("database \"{}\" does not exist", options.database);
+            return Err(Error::user(SqlState::INVALID_CATALOG_NAME, text)
+                .hint(format!("There is one database: \"{DATABASE}\".")));
+        }
+        let pid = self.0.next_pid.fetch_add(1, Ordering::Relaxed);
+        // Any 31 random bits do.
+        let secret = (uuid::Uuid::new_v4().as_u128() & 0x7fff_ffff) as i32;
+        let session = Session::new(Arc::clone(&self.0), options, pid, secret)?;
+        let entry = Entry { secret, current: session.current() };
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, entry);
+        Ok(session)
+    }
+
+    /// Ends the running statement of a session, if the secret is right: what a cancel request does.
+    pub fn cancel(&self, pid: i32, secret: i32) {
+        let sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = sessions.get(&pid).filter(|e| e.secret == secret) {
+            entry.current.lock().unwrap_or_else(PoisonError::into_inner).token.cancel();
+        }
+    }
+
+    /// Notes where a server listens, for the error that other processes get on this directory.
+    pub fn announce(&self, address: &str) {
+        self.0.services.catalog.data().announce(address);
+    }
+
+    /// Ends all statements and gives the data directory up. Sessions that are left fail from here on.
+    pub async fn close(&self) {
+        for entry in self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            entry.current.lock().unwrap_or_else(PoisonError::into_inner).token.cancel();
+        }
+        self.0.services.catalog.data().close();
+    }
+}
+
+impl Shared {
+    pub(super) fn forget(&self, pid: i32) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+    }
+}
