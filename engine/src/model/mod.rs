@@ -1,12 +1,14 @@
 //! What a plan needs of a model: finding a version by name, loading it, sharing it between statements.
 //!
 //! `name` reads `schema.m@alias`, `manifest` is the form of a version on disk, `metrics` what an
-//! evaluation computes. A version's files never change, so a loaded version never goes stale.
+//! evaluation computes, `runs` remembers trainings across restarts. A version's files never change, so a
+//! loaded version never goes stale.
 
 pub mod export;
 pub mod manifest;
 pub mod metrics;
 pub mod name;
+pub mod runs;
 
 pub use name::{Reference, find};
 

@@ -7,7 +7,7 @@
 mod arithmetic;
 mod context;
 pub mod dependencies;
-pub mod error;
+pub use crate::error::datafusion as error;
 pub mod names;
 pub mod planning;
 pub mod predict;
@@ -78,7 +78,7 @@ pub struct Services {
     /// Loaded model versions, shared by all statements.
     pub models: Arc<crate::model::Registry>,
     /// Running and ended trainings.
-    pub trainings: Arc<crate::train::runs::Runs>,
+    pub trainings: Arc<crate::model::runs::Runs>,
     /// The table of records that did not decode.
     pub dead_letters: Arc<crate::source::dead_letters::DeadLetters>,
     pub runtime: Arc<RuntimeEnv>,

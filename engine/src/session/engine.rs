@@ -10,7 +10,7 @@ use crate::lake::stores::Stores;
 use crate::model::Registry;
 use crate::query::{Cancel, Services, state};
 use crate::source::dead_letters::DeadLetters;
-use crate::train::runs::Runs;
+use crate::model::runs::Runs;
 use alcedo_sql::SqlState;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, Ordering};

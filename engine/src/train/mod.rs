@@ -1,16 +1,13 @@
 //! Training: a query's rows in, a model version's files and figures out.
 //!
-//! `options` reads what the user asked, `intake` spools the rows, `dataset` is
-//! what they are then, `split`
-//! holds rows out, `lightgbm` is the library behind a safe face, `run` leads a training from start to
-//! end, `runs` remembers trainings across restarts.
+//! `options` reads what the user asked, `intake` spools the rows, `dataset` is what they are then, `split`
+//! holds rows out, `lightgbm` is the library behind a safe face, `run` leads a training from start to end.
 
 mod dataset;
 mod intake;
 mod lightgbm;
 pub mod options;
 mod run;
-pub mod runs;
 mod split;
 mod spool;
 

@@ -5,7 +5,7 @@ use super::dataset::{Data, Target};
 use super::intake;
 use super::lightgbm::{self, Booster, Dataset, TRAINING};
 use super::options::{TrainOptions, Wanted, bad};
-use super::runs::{Active, Iteration, Record};
+use crate::model::runs::{Active, Iteration, Record};
 use super::split;
 use crate::clock::Clock;
 use crate::error::{Error, Result};

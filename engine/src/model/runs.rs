@@ -9,7 +9,7 @@ use crate::catalog::ObjectName;
 use crate::catalog::store::Catalog;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::from_store;
+use super::manifest::from_store;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
