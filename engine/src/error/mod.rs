@@ -1,5 +1,7 @@
 //! The engine's error: what to do about it ([`Kind`]), its SQLSTATE, and texts in PostgreSQL's style.
 
+pub mod datafusion;
+
 use alcedo_sql::{SqlError, SqlState};
 
 /// What to do about an error.
