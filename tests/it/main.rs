@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
+mod cli;
 mod harness;
+mod kill;
+mod lightgbm;
+mod s3;
 mod slt;
 mod tidy;
+mod wire;
 
 /// A file that nobody names in a `mod` line would be neither compiled nor run.
 #[test]
