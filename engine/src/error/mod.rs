@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 /// Shorthand of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of the engine; cheap to move, never carries a secret.
 #[derive(Debug, Clone, thiserror::Error)]
