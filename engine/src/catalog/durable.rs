@@ -13,8 +13,8 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
 };
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -51,13 +51,21 @@ impl DataDir {
             Some(text) if text.starts_with("s3://") => Self::open_s3(text),
             Some(text) => {
                 let path = match text.strip_prefix("file://") {
-                    Some(_) => Url::parse(text).ok().and_then(|u| u.to_file_path().ok()).ok_or_else(|| {
-                        Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("not a data directory: \"{text}\""))
+                    Some(_) => Url::parse(text)
+                        .ok()
+                        .and_then(|u| u.to_file_path().ok())
+                        .ok_or_else(|| {
+                            Error::user(
+                                SqlState::INVALID_PARAMETER_VALUE,
+                                format!("not a data directory: \"{text}\""),
+                            )
                             .hint("Use a path, file:///path or s3://bucket/prefix.")
-                    })?,
+                        })?,
                     None if text.contains("://") => {
-                        return Err(Error::unsupported(format!("data directories at \"{text}\" are not supported"))
-                            .hint("Use a path, file:///path or s3://bucket/prefix."));
+                        return Err(Error::unsupported(format!(
+                            "data directories at \"{text}\" are not supported"
+                        ))
+                        .hint("Use a path, file:///path or s3://bucket/prefix."));
                     }
                     None => PathBuf::from(text),
                 };
@@ -76,7 +84,10 @@ impl DataDir {
                 std::io::ErrorKind::StorageFull => SqlState::DISK_FULL,
                 _ => SqlState::IO_ERROR,
             };
-            let text = format!("the data directory \"{}\" cannot be used: {e}", path.display());
+            let text = format!(
+                "the data directory \"{}\" cannot be used: {e}",
+                path.display()
+            );
             Error::new(Kind::Unavailable, state, text)
         };
         std::fs::create_dir_all(path).map_err(unusable)?;
@@ -85,29 +96,88 @@ impl DataDir {
         let url = Url::from_directory_path(&path)
             .map_err(|()| Error::internal(format!("no URL of the path \"{}\"", path.display())))?;
         let inner = LocalFileSystem::new_with_prefix(&path).map_err(|e| from_store(&e))?;
-        let store = Durable { inner: Arc::new(inner), root: path.clone() };
-        Ok(Self { store: Arc::new(store), local: Some(path), url, lock: Mutex::new(Some(lock)), temporary })
+        let store = Durable {
+            inner: Arc::new(inner),
+            root: path.clone(),
+        };
+        Ok(Self {
+            store: Arc::new(store),
+            local: Some(path),
+            url,
+            lock: Mutex::new(Some(lock)),
+            temporary,
+        })
     }
 
     fn open_s3(text: &str) -> Result<Self> {
         let invalid = |e: &dyn std::fmt::Display| {
-            Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("the data directory \"{text}\" cannot be used: {e}"))
-                .hint("Use s3://bucket/prefix and the standard AWS variables for credentials.")
+            Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("the data directory \"{text}\" cannot be used: {e}"),
+            )
+            .hint("Use s3://bucket/prefix and the standard AWS variables for credentials.")
         };
         let mut url = Url::parse(text).map_err(|e| invalid(&e))?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        let bucket = url.host_str().ok_or_else(|| invalid(&"it has no bucket"))?.to_owned();
-        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(|e| invalid(&e))?;
+        let bucket = url
+            .host_str()
+            .ok_or_else(|| invalid(&"it has no bucket"))?
+            .to_owned();
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .build()
+            .map_err(|e| invalid(&e))?;
         let prefix = Path::from_url_path(url.path()).map_err(|e| invalid(&e))?;
         let store: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(store, prefix));
-        Ok(Self { store, local: None, url, lock: Mutex::new(None), temporary: false })
+        Ok(Self {
+            store,
+            local: None,
+            url,
+            lock: Mutex::new(None),
+            temporary: false,
+        })
+    }
+
+    /// Whether writes are still ours to make.
+    ///
+    /// # Errors
+    /// 57P01 once the directory was given up.
+    pub fn check_open(&self) -> Result<()> {
+        let held = self.local.is_none()
+            || self
+                .lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_some();
+        if held {
+            Ok(())
+        } else {
+            Err(Error::new(
+                Kind::Canceled,
+                SqlState::ADMIN_SHUTDOWN,
+                "the engine is closed",
+            ))
+        }
+    }
+
+    /// Removes the empty folders that deleted objects leave on a local disk.
+    pub(super) fn remove_folder(&self, path: &str) {
+        if let Some(root) = &self.local {
+            if let Err(error) = std::fs::remove_dir_all(root.join(path)) {
+                tracing::debug!(%error, path, "an empty folder stays");
+            }
+        }
     }
 
     /// Gives the directory up; a temporary one is removed.
     pub fn close(&self) {
-        let held = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let (Some(_), true, Some(path)) = (&held, self.temporary, &self.local) {
             if let Err(error) = std::fs::remove_dir_all(path) {
                 tracing::warn!(%error, path = %path.display(), "a temporary directory could not be removed");
@@ -125,16 +195,28 @@ impl Drop for DataDir {
 /// Takes the lock of a directory, or says whose it is.
 fn lock(path: &FilePath) -> std::io::Result<Result<File>> {
     let file_path = path.join(LOCK_FILE);
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file_path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file_path)?;
     // SAFETY: the descriptor is open for the whole call, and flock touches no memory of ours.
     if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        let refused = std::io::Error::last_os_error();
+        if refused.kind() != std::io::ErrorKind::WouldBlock {
+            return Err(refused);
+        }
         let mut holder = String::new();
         file.read_to_string(&mut holder)?;
         let (pid, place) = holder.trim().split_once(' ').unwrap_or((holder.trim(), ""));
         let error = Error::new(
             Kind::Unavailable,
             SqlState::OBJECT_IN_USE,
-            format!("the data directory \"{}\" is in use by the process with pid {pid}", path.display()),
+            format!(
+                "the data directory \"{}\" is in use by the process with pid {pid}",
+                path.display()
+            ),
         );
         return Ok(Err(match place {
             "" => error.hint("Stop that process, or use another directory."),
@@ -160,7 +242,9 @@ impl DataDir {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = lock.as_mut() {
             let written = file.set_len(0).and_then(|()| file.rewind());
-            if let Err(error) = written.and_then(|()| write!(file, "{} {address}", std::process::id())) {
+            if let Err(error) =
+                written.and_then(|()| write!(file, "{} {address}", std::process::id()))
+            {
                 tracing::warn!(%error, "the lock file could not be written");
             }
         }
@@ -188,7 +272,10 @@ async fn blocking<T: Send + 'static>(
 }
 
 fn io(source: std::io::Error) -> object_store::Error {
-    object_store::Error::Generic { store: "local", source: Box::new(source) }
+    object_store::Error::Generic {
+        store: "local",
+        source: Box::new(source),
+    }
 }
 
 /// Syncs the folder of a file and those above it up to the root: new folders are entries of their parents.
@@ -203,19 +290,35 @@ fn sync_folders(root: &FilePath, file: &FilePath) -> std::io::Result<()> {
 }
 
 /// Writes a file under a staged name, syncs it, and gives it its name as the mode says.
-fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, create: bool) -> object_store::Result<()> {
+fn write(
+    root: &FilePath,
+    path: &FilePath,
+    payload: &PutPayload,
+    create: bool,
+) -> object_store::Result<()> {
     // Lists of the local store skip names that end in # and digits.
-    let staged = PathBuf::from(format!("{}#{}", path.display(), uuid::Uuid::new_v4().as_u128() as u64));
+    let staged = PathBuf::from(format!(
+        "{}#{}",
+        path.display(),
+        uuid::Uuid::new_v4().as_u128() as u64
+    ));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(io)?;
     }
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&staged)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&staged)?;
         for part in payload.iter() {
             file.write_all(part)?;
         }
         file.sync_all()?;
-        if create { std::fs::hard_link(&staged, path) } else { std::fs::rename(&staged, path) }
+        if create {
+            std::fs::hard_link(&staged, path)
+        } else {
+            std::fs::rename(&staged, path)
+        }
     })();
     if create || written.is_err() {
         // The staged name is of no more use; a leftover is skipped by lists.
@@ -223,10 +326,12 @@ fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, create: bool) -
     }
     match written {
         Ok(()) => sync_folders(root, path).map_err(io),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(object_store::Error::AlreadyExists {
-            path: path.display().to_string(),
-            source: Box::new(e),
-        }),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(object_store::Error::AlreadyExists {
+                path: path.display().to_string(),
+                source: Box::new(e),
+            })
+        }
         Err(e) => Err(io(e)),
     }
 }
@@ -246,7 +351,10 @@ impl ObjectStore for Durable {
         };
         let (root, path) = (self.root.clone(), self.inner.path_to_filesystem(location)?);
         blocking(move || write(&root, &path, &payload, create)).await?;
-        Ok(PutResult { e_tag: None, version: None })
+        Ok(PutResult {
+            e_tag: None,
+            version: None,
+        })
     }
 
     async fn put_multipart_opts(
@@ -256,10 +364,18 @@ impl ObjectStore for Durable {
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
         let path = self.inner.path_to_filesystem(location)?;
         let inner = self.inner.put_multipart_opts(location, options).await?;
-        Ok(Box::new(Upload { inner, path, root: self.root.clone() }))
+        Ok(Box::new(Upload {
+            inner,
+            path,
+            root: self.root.clone(),
+        }))
     }
 
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+    async fn get_opts(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> object_store::Result<GetResult> {
         self.inner.get_opts(location, options).await
     }
 
@@ -294,7 +410,12 @@ impl ObjectStore for Durable {
         self.inner.list_with_delimiter(prefix).await
     }
 
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+    async fn copy_opts(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
         let (root, path) = (self.root.clone(), self.inner.path_to_filesystem(to)?);
         self.inner.copy_opts(from, to, options).await?;
         blocking(move || sync_file(&root, &path)).await
@@ -302,7 +423,10 @@ impl ObjectStore for Durable {
 }
 
 fn sync_file(root: &FilePath, path: &FilePath) -> object_store::Result<()> {
-    File::open(path).and_then(|f| f.sync_all()).and_then(|()| sync_folders(root, path)).map_err(io)
+    File::open(path)
+        .and_then(|f| f.sync_all())
+        .and_then(|()| sync_folders(root, path))
+        .map_err(io)
 }
 
 /// A file written in parts that is on disk once it is complete.

@@ -37,14 +37,23 @@ impl From<ObjectName> for String {
 impl TryFrom<String> for ObjectName {
     type Error = &'static str;
     fn try_from(s: String) -> Result<Self, Self::Error> {
-        let (schema, name) = s.split_once('\u{0}').ok_or("an object name without its schema")?;
-        Ok(Self { schema: schema.to_owned(), name: name.to_owned() })
+        let (schema, name) = s
+            .split_once('\u{0}')
+            .ok_or("an object name without its schema")?;
+        Ok(Self {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        })
     }
 }
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.schema == PUBLIC { f.write_str(&self.name) } else { write!(f, "{}.{}", self.schema, self.name) }
+        if self.schema == PUBLIC {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}.{}", self.schema, self.name)
+        }
     }
 }
 
@@ -66,7 +75,10 @@ pub struct Snapshot {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Schema { pub oid: u32, pub owner: String }
+pub struct Schema {
+    pub oid: u32,
+    pub owner: String,
+}
 
 /// A table, view or source: they share one namespace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,7 +92,12 @@ pub struct Relation {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum RelationKind { Table(Table), External(External), View(View), Source(Source) }
+pub enum RelationKind {
+    Table(Table),
+    External(External),
+    View(View),
+    Source(Source),
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -155,19 +172,35 @@ pub struct Source {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct MetadataColumn { pub name: String, pub role: MetadataRole }
+pub struct MetadataColumn {
+    pub name: String,
+    pub role: MetadataRole,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum MetadataRole { Key, Partition, Offset, Timestamp, Headers, Header(String) }
+pub enum MetadataRole {
+    Key,
+    Partition,
+    Offset,
+    Timestamp,
+    Headers,
+    Header(String),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum Property { Plain(String), Secret(String) }
+pub enum Property {
+    Plain(String),
+    Secret(String),
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum OnError { DeadLetter, Fail }
+pub enum OnError {
+    DeadLetter,
+    Fail,
+}
 
 /// A model with its versions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -253,7 +286,13 @@ impl Snapshot {
         Self {
             version: 0,
             next_oid: FIRST_OID,
-            schemas: BTreeMap::from([(PUBLIC.to_owned(), Schema { oid: 2200, owner: DATABASE.to_owned() })]),
+            schemas: BTreeMap::from([(
+                PUBLIC.to_owned(),
+                Schema {
+                    oid: 2200,
+                    owner: DATABASE.to_owned(),
+                },
+            )]),
             relations: BTreeMap::new(),
             models: BTreeMap::new(),
             secrets: BTreeMap::new(),

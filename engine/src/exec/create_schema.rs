@@ -10,8 +10,11 @@ use alcedo_sql::statement::CreateSchema;
 /// Makes a schema.
 pub(crate) async fn run(ctx: &Context, s: &CreateSchema) -> Result<Output> {
     if s.name.starts_with("pg_") || system::SCHEMAS.contains(&s.name.as_str()) {
-        return Err(Error::user(SqlState("42939"), format!("unacceptable schema name \"{}\"", s.name))
-            .detail("The names of system schemas and the prefix \"pg_\" are reserved."));
+        return Err(Error::user(
+            SqlState("42939"),
+            format!("unacceptable schema name \"{}\"", s.name),
+        )
+        .detail("The names of system schemas and the prefix \"pg_\" are reserved."));
     }
     let made = ctx.services.catalog.update(|snapshot| {
         if snapshot.schemas.contains_key(&s.name) {
@@ -22,11 +25,18 @@ pub(crate) async fn run(ctx: &Context, s: &CreateSchema) -> Result<Output> {
             return Err(Error::user(SqlState::DUPLICATE_SCHEMA, text));
         }
         let oid = snapshot.take_oid();
-        snapshot.schemas.insert(s.name.clone(), Schema { oid, owner: ctx.user.clone() });
+        snapshot.schemas.insert(
+            s.name.clone(),
+            Schema {
+                oid,
+                owner: ctx.user.clone(),
+            },
+        );
         Ok(true)
     });
     if !made.await? {
-        ctx.notices.notice(format!("schema \"{}\" already exists, skipping", s.name));
+        ctx.notices
+            .notice(format!("schema \"{}\" already exists, skipping", s.name));
     }
     Ok(Output::done("CREATE SCHEMA"))
 }

@@ -16,7 +16,8 @@ const S3_KEYS: &[&str] = &["key_id", "secret", "region", "endpoint", "session_to
 pub(crate) async fn run(ctx: &Context, s: &CreateSecret) -> Result<Output> {
     if ctx.snapshot.secrets.contains_key(&s.name) && !s.or_replace {
         if s.if_not_exists {
-            ctx.notices.notice(format!("secret \"{}\" already exists, skipping", s.name));
+            ctx.notices
+                .notice(format!("secret \"{}\" already exists, skipping", s.name));
             return Ok(Output::done("CREATE SECRET"));
         }
         return Err(exists(&s.name));
@@ -46,8 +47,11 @@ pub(crate) async fn run(ctx: &Context, s: &CreateSecret) -> Result<Output> {
 }
 
 fn exists(name: &str) -> Error {
-    Error::user(SqlState::DUPLICATE_OBJECT, format!("secret \"{name}\" already exists"))
-        .hint("ALTER SECRET sets a new value.")
+    Error::user(
+        SqlState::DUPLICATE_OBJECT,
+        format!("secret \"{name}\" already exists"),
+    )
+    .hint("ALTER SECRET sets a new value.")
 }
 
 /// What a statement says of a secret.
@@ -68,17 +72,30 @@ impl Content {
                 return Err(unknown(&entry.key, &["backend"]).at(entry.position));
             }
             let values = BTreeMap::from([("value".to_owned(), value.clone())]);
-            return Ok(Self { kind: "generic", scope: None, values });
+            return Ok(Self {
+                kind: "generic",
+                scope: None,
+                values,
+            });
         }
-        match options.take_text(&["type"])?.map(|t| t.to_lowercase()).as_deref() {
+        match options
+            .take_text(&["type"])?
+            .map(|t| t.to_lowercase())
+            .as_deref()
+        {
             Some("s3") => {}
             Some(other) => {
-                return Err(Error::unsupported(format!("secrets of type {other} are not supported"))
-                    .hint("There is TYPE s3; CREATE SECRET n AS 'value' keeps any text."));
+                return Err(Error::unsupported(format!(
+                    "secrets of type {other} are not supported"
+                ))
+                .hint("There is TYPE s3; CREATE SECRET n AS 'value' keeps any text."));
             }
             None => {
-                return Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, "a secret needs a value or a type")
-                    .hint("Write CREATE SECRET n AS 'value' or CREATE SECRET n (TYPE s3, …)."));
+                return Err(Error::user(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "a secret needs a value or a type",
+                )
+                .hint("Write CREATE SECRET n AS 'value' or CREATE SECRET n (TYPE s3, …)."));
             }
         }
         let scope = options.take_text(&["scope"])?;
@@ -93,12 +110,19 @@ impl Content {
             known.extend(["type", "scope"]);
             return Err(unknown(&entry.key, &known).at(entry.position));
         }
-        Ok(Self { kind: "s3", scope, values })
+        Ok(Self {
+            kind: "s3",
+            scope,
+            values,
+        })
     }
 }
 
 fn unknown(key: &str, known: &[&str]) -> Error {
-    let error = Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("unknown option \"{key}\" of a secret"));
+    let error = Error::user(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("unknown option \"{key}\" of a secret"),
+    );
     match closest(key, known.iter().copied()) {
         Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
         None => error.hint(format!("Its options are: {}.", known.join(", "))),

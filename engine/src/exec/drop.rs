@@ -25,12 +25,16 @@ pub(crate) async fn run(ctx: &Context, s: &Drop) -> Result<Output> {
                 match find(ctx, snapshot, s.kind, name) {
                     Ok(target) => doomed.add(target),
                     Err(error) if s.if_exists && missing(&error) => {
-                        notices.push(format!("{} \"{}\" does not exist, skipping", word(s.kind), name.name));
+                        notices.push(format!(
+                            "{} \"{}\" does not exist, skipping",
+                            word(s.kind),
+                            name.name
+                        ));
                     }
                     Err(error) => return Err(error),
                 }
             }
-            doomed.follow(snapshot, s, &mut notices)?;
+            notices.extend(doomed.follow(snapshot, s.cascade)?);
             doomed.remove(snapshot, now_us);
             Ok(notices)
         })
@@ -38,7 +42,10 @@ pub(crate) async fn run(ctx: &Context, s: &Drop) -> Result<Output> {
     for notice in notices {
         ctx.notices.notice(notice);
     }
-    Ok(Output::done(format!("DROP {}", word(s.kind).to_uppercase())))
+    Ok(Output::done(format!(
+        "DROP {}",
+        word(s.kind).to_uppercase()
+    )))
 }
 
 fn word(kind: ObjectKind) -> &'static str {
@@ -62,7 +69,12 @@ fn kind_of(relation: &Relation) -> ObjectKind {
 }
 
 fn missing(error: &Error) -> bool {
-    [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_OBJECT, SqlState::INVALID_SCHEMA_NAME].contains(&error.state())
+    [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+    ]
+    .contains(&error.state())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,38 +86,54 @@ enum Target {
 }
 
 fn find(ctx: &Context, snapshot: &Snapshot, kind: ObjectKind, name: &Name) -> Result<Target> {
-    let ctx = Context { snapshot: snapshot.clone().into(), ..ctx.clone() };
+    let ctx = Context {
+        snapshot: snapshot.clone().into(),
+        ..ctx.clone()
+    };
     match kind {
         ObjectKind::Schema => {
             if name.schema.is_some() {
-                return Err(Error::user(SqlState::INVALID_NAME, "a schema's name has one part"));
+                return Err(Error::user(
+                    SqlState::INVALID_NAME,
+                    "a schema's name has one part",
+                ));
             }
             if !snapshot.schemas.contains_key(&name.name) {
                 return Err(ctx.no_schema(&name.name));
             }
             Ok(Target::Schema(name.name.clone()))
         }
-        ObjectKind::Secret if snapshot.secrets.contains_key(&name.name) => Ok(Target::Secret(name.name.clone())),
+        ObjectKind::Secret if snapshot.secrets.contains_key(&name.name) => {
+            Ok(Target::Secret(name.name.clone()))
+        }
         ObjectKind::Secret => Err(no_secret(snapshot, &name.name)),
         ObjectKind::Model => ctx.model(name).map(|(found, _)| Target::Model(found)),
         ObjectKind::Table | ObjectKind::View | ObjectKind::Source => {
             let Ok((found, relation)) = ctx.relation(name) else {
                 let text = format!("{} \"{}\" does not exist", word(kind), name.name);
                 let error = Error::user(SqlState::UNDEFINED_TABLE, text);
-                let known = snapshot.relations.iter().filter(|(_, r)| kind_of(r) == kind);
-                return Err(match closest(&name.name, known.map(|(n, _)| n.name.as_str())) {
-                    Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-                    None => error,
-                });
+                let known = snapshot
+                    .relations
+                    .iter()
+                    .filter(|(_, r)| kind_of(r) == kind);
+                return Err(
+                    match closest(&name.name, known.map(|(n, _)| n.name.as_str())) {
+                        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                        None => error,
+                    },
+                );
             };
             let is = kind_of(&relation);
             if is != kind {
-                let article = if is == ObjectKind::Source || is == ObjectKind::Table { "a" } else { "the" };
                 return Err(Error::user(
                     SqlState::WRONG_OBJECT_TYPE,
                     format!("\"{}\" is not a {}", name.name, word(kind)),
                 )
-                .hint(format!("Use DROP {} to remove {article} {}.", word(is).to_uppercase(), word(is))));
+                .hint(format!(
+                    "Use DROP {} to remove a {}.",
+                    word(is).to_uppercase(),
+                    word(is)
+                )));
             }
             Ok(Target::Relation(found))
         }
@@ -117,7 +145,7 @@ fn find(ctx: &Context, snapshot: &Snapshot, kind: ObjectKind, name: &Name) -> Re
 struct Doomed {
     targets: Vec<Target>,
     /// Models that lose their training query.
-    detached: Vec<ObjectName>,
+    detached: Vec<Target>,
 }
 
 impl Doomed {
@@ -127,56 +155,59 @@ impl Doomed {
         }
     }
 
-    /// Adds what depends on the targets, or refuses when CASCADE was not said.
-    fn follow(&mut self, snapshot: &Snapshot, s: &Drop, notices: &mut Vec<String>) -> Result<()> {
+    /// Adds what depends on the targets and says so, or refuses when CASCADE was not said.
+    fn follow(&mut self, snapshot: &Snapshot, cascade: bool) -> Result<Vec<String>> {
         let named = self.targets.clone();
+        let (mut notices, mut blockers) = (Vec::new(), Vec::new());
+        let mut blocked = None;
+        let mut fixed = false;
         let mut at = 0;
         while let Some(target) = self.targets.get(at).cloned() {
             at += 1;
-            let dependents = dependents(snapshot, &target);
-            let mut blockers = Vec::new();
-            for dependent in dependents {
-                if self.targets.contains(&dependent.target) || self.detached_has(&dependent) {
+            for dependent in dependents(snapshot, &target) {
+                let known = self.targets.contains(&dependent.target);
+                if known || dependent.detaches && self.detached.contains(&dependent.target) {
                     continue;
                 }
-                let by_drop = format!("{} depends on {}", shown(snapshot, &dependent.target), shown(snapshot, &target));
-                if s.cascade && !dependent.fixed {
-                    notices.push(match dependent.detaches {
-                        true => format!("{} loses its training query", shown(snapshot, &dependent.target)),
-                        false => format!("drop cascades to {}", shown(snapshot, &dependent.target)),
-                    });
-                    match dependent.target {
-                        Target::Model(name) if dependent.detaches => self.detached.push(name),
-                        other => self.targets.push(other),
-                    }
+                let (name, needed) = (shown(snapshot, &dependent.target), shown(snapshot, &target));
+                blockers.push(format!("{name} depends on {needed}"));
+                fixed = fixed || dependent.fixed;
+                if blocked.is_none() {
+                    blocked = Some(
+                        named
+                            .iter()
+                            .find(|n| **n == target)
+                            .map_or(shown(snapshot, &named[0]), |_| needed),
+                    );
+                }
+                if dependent.detaches {
+                    notices.push(format!("{name} loses its training query"));
+                    self.detached.push(dependent.target);
                 } else {
-                    blockers.push(by_drop);
+                    notices.push(format!("drop cascades to {name}"));
+                    self.targets.push(dependent.target);
                 }
             }
-            if !blockers.is_empty() {
-                let what = if named.contains(&target) { shown(snapshot, &target) } else { shown(snapshot, &named[0]) };
-                return Err(Error::user(
-                    SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot drop {what} because other objects depend on it"),
-                )
-                .detail(format!("{}.", blockers.join("; ")))
-                .hint("Use DROP … CASCADE to drop the dependent objects too."));
-            }
         }
-        Ok(())
-    }
-
-    fn detached_has(&self, dependent: &Dependent) -> bool {
-        matches!(&dependent.target, Target::Model(name) if dependent.detaches && self.detached.contains(name))
+        match blocked {
+            Some(what) if !cascade || fixed => {
+                let text = format!("cannot drop {what} because other objects depend on it");
+                let error = Error::user(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, text)
+                    .detail(blockers.join("\n"));
+                Err(error.hint(match fixed {
+                    true => "Drop the dependent objects first.",
+                    false => "Use DROP ... CASCADE to drop the dependent objects too.",
+                }))
+            }
+            _ => Ok(notices),
+        }
     }
 
     fn remove(&self, snapshot: &mut Snapshot, now_us: i64) {
         for target in &self.targets {
             match target {
                 Target::Relation(name) => snapshot.remove_relation(name, now_us),
-                Target::Model(name) => {
-                    snapshot.models.remove(name);
-                }
+                Target::Model(name) => snapshot.remove_model(name, now_us),
                 Target::Schema(name) => {
                     snapshot.schemas.remove(name);
                 }
@@ -185,7 +216,10 @@ impl Doomed {
                 }
             }
         }
-        for name in &self.detached {
+        for target in &self.detached {
+            let Target::Model(name) = target else {
+                continue;
+            };
             if let Some(model) = snapshot.models.get_mut(name) {
                 model.query = None;
                 model.relations.clear();
@@ -203,15 +237,27 @@ struct Dependent {
 }
 
 fn dependents(snapshot: &Snapshot, target: &Target) -> Vec<Dependent> {
-    let dependent = |target| Dependent { target, detaches: false, fixed: false };
+    let dependent = |target| Dependent {
+        target,
+        detaches: false,
+        fixed: false,
+    };
     let views = |needs: &dyn Fn(&crate::catalog::View) -> bool| -> Vec<Dependent> {
-        let found = snapshot.relations.iter().filter(|(_, r)| matches!(&r.kind, RelationKind::View(v) if needs(v)));
-        found.map(|(name, _)| dependent(Target::Relation(name.clone()))).collect()
+        let found = snapshot
+            .relations
+            .iter()
+            .filter(|(_, r)| matches!(&r.kind, RelationKind::View(v) if needs(v)));
+        found
+            .map(|(name, _)| dependent(Target::Relation(name.clone())))
+            .collect()
     };
     match target {
         Target::Relation(name) => {
             let mut found = views(&|v| v.relations.contains(name));
-            let models = snapshot.models.iter().filter(|(_, m)| m.query.is_some() && m.relations.contains(name));
+            let models = snapshot
+                .models
+                .iter()
+                .filter(|(_, m)| m.query.is_some() && m.relations.contains(name));
             found.extend(models.map(|(model, _)| Dependent {
                 target: Target::Model(model.clone()),
                 detaches: true,
@@ -224,18 +270,25 @@ fn dependents(snapshot: &Snapshot, target: &Target) -> Vec<Dependent> {
             let relations = snapshot.relations.keys().filter(|n| n.schema == *schema);
             let models = snapshot.models.keys().filter(|n| n.schema == *schema);
             let relations = relations.map(|n| dependent(Target::Relation(n.clone())));
-            relations.chain(models.map(|n| dependent(Target::Model(n.clone())))).collect()
+            relations
+                .chain(models.map(|n| dependent(Target::Model(n.clone()))))
+                .collect()
         }
         Target::Secret(secret) => {
             let uses = |r: &Relation| match &r.kind {
-                RelationKind::Source(s) => {
-                    s.properties.values().any(|p| matches!(p, Property::Secret(n) if n == secret))
-                }
+                RelationKind::Source(s) => s
+                    .properties
+                    .values()
+                    .any(|p| matches!(p, Property::Secret(n) if n == secret)),
                 _ => false,
             };
             let found = snapshot.relations.iter().filter(|(_, r)| uses(r));
             found
-                .map(|(n, _)| Dependent { target: Target::Relation(n.clone()), detaches: false, fixed: true })
+                .map(|(n, _)| Dependent {
+                    target: Target::Relation(n.clone()),
+                    detaches: false,
+                    fixed: true,
+                })
                 .collect()
         }
     }
@@ -244,7 +297,10 @@ fn dependents(snapshot: &Snapshot, target: &Target) -> Vec<Dependent> {
 fn shown(snapshot: &Snapshot, target: &Target) -> String {
     match target {
         Target::Relation(name) => {
-            let kind = snapshot.relations.get(name).map_or(ObjectKind::Table, kind_of);
+            let kind = snapshot
+                .relations
+                .get(name)
+                .map_or(ObjectKind::Table, kind_of);
             format!("{} {name}", word(kind))
         }
         Target::Model(name) => format!("model {name}"),

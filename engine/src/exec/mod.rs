@@ -32,6 +32,7 @@ use crate::query::error::from_datafusion;
 use crate::query::names;
 use crate::types::sql_type;
 use alcedo_sql::Statement;
+use alcedo_sql::statement::ObjectKind;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{ArrayRef, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -75,7 +76,10 @@ pub struct Rows {
 impl Rows {
     /// The next batch; `None` at the end. After an error nothing more comes.
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        self.stream.next().await.map(|batch| batch.map_err(from_datafusion))
+        self.stream
+            .next()
+            .await
+            .map(|batch| batch.map_err(from_datafusion))
     }
 }
 
@@ -95,15 +99,25 @@ impl Output {
         let fields = output_fields(&schema);
         let rows = futures::stream::iter(batches.into_iter().map(Ok));
         let stream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
-        Output::Rows(Rows { fields, stream, tag: tag.to_owned(), counted: false })
+        Output::Rows(Rows {
+            fields,
+            stream,
+            tag: tag.to_owned(),
+            counted: false,
+        })
     }
 
     /// Columns of text under their names, one vector per column.
     pub(crate) fn texts(columns: Vec<(&str, Vec<Option<String>>)>, tag: &str) -> Result<Self> {
-        let fields: Vec<Field> =
-            columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|(name, _)| Field::new(*name, DataType::Utf8, true))
+            .collect();
         let schema = Arc::new(Schema::new(fields));
-        let arrays = columns.into_iter().map(|(_, v)| Arc::new(StringArray::from(v)) as ArrayRef).collect();
+        let arrays = columns
+            .into_iter()
+            .map(|(_, v)| Arc::new(StringArray::from(v)) as ArrayRef)
+            .collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)
             .map_err(|e| Error::internal(format!("columns of a result differ in length: {e}")))?;
         Ok(Self::batches(schema, vec![batch], tag))
@@ -112,7 +126,10 @@ impl Output {
 
 /// 42P07
 pub(crate) fn relation_exists(name: &crate::catalog::ObjectName) -> Error {
-    Error::user(alcedo_sql::SqlState::DUPLICATE_TABLE, format!("relation \"{}\" already exists", name.name))
+    Error::user(
+        alcedo_sql::SqlState::DUPLICATE_TABLE,
+        format!("relation \"{}\" already exists", name.name),
+    )
 }
 
 /// Columns as announced for a schema.
@@ -155,36 +172,46 @@ pub(crate) async fn run(ctx: &Context, statement: &Statement) -> Result<Output> 
         Statement::Set(s) => set::run(ctx, s),
         Statement::Show(s) => show::run(ctx, s.as_deref()),
         Statement::Reset(s) => reset::run(ctx, s.as_deref()),
-        Statement::Discard(_) | Statement::Deallocate(_) | Statement::Transaction(_) => {
-            Err(Error::internal("a statement about the session reached the engine"))
-        }
+        Statement::Discard(_) | Statement::Deallocate(_) | Statement::Transaction(_) => Err(
+            Error::internal("a statement about the session reached the engine"),
+        ),
     }
 }
 
-pub(crate) use query::{execute, planned_fields};
+pub(crate) use query::{execute, planned_fields, rows};
 
-/// What kind of effect a statement has: decides what a transaction block and a read-only session say of it.
-pub(crate) fn writes(statement: &Statement) -> bool {
-    match statement {
-        Statement::Insert(_)
-        | Statement::Update(_)
-        | Statement::Delete(_)
-        | Statement::Truncate(_)
-        | Statement::CreateSchema(_)
-        | Statement::CreateTable(_)
-        | Statement::CreateExternalTable(_)
-        | Statement::CreateView(_)
-        | Statement::CreateSource(_)
-        | Statement::CreateSecret(_)
-        | Statement::CreateModel(_)
-        | Statement::AlterTable(_)
-        | Statement::AlterModel(_)
-        | Statement::AlterSecret(_)
-        | Statement::Drop(_)
-        | Statement::TrainModel(_)
-        | Statement::ExportModel(_) => true,
-        Statement::Explain(e) => e.analyze && writes(&e.statement),
-        Statement::Query(_)
+/// The name of a statement that writes, for what a transaction block and a read-only session say of it; `None` when
+/// it only reads.
+pub(crate) fn writes(statement: &Statement) -> Option<&'static str> {
+    Some(match statement {
+        Statement::Insert(_) => "INSERT",
+        Statement::Update(_) => "UPDATE",
+        Statement::Delete(_) => "DELETE",
+        Statement::Truncate(_) => "TRUNCATE TABLE",
+        Statement::CreateSchema(_) => "CREATE SCHEMA",
+        Statement::CreateTable(s) if s.query.is_some() => "CREATE TABLE AS",
+        Statement::CreateTable(_) => "CREATE TABLE",
+        Statement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
+        Statement::CreateView(_) => "CREATE VIEW",
+        Statement::CreateSource(_) => "CREATE SOURCE",
+        Statement::CreateSecret(_) => "CREATE SECRET",
+        Statement::CreateModel(_) => "CREATE MODEL",
+        Statement::AlterTable(_) => "ALTER TABLE",
+        Statement::AlterModel(_) => "ALTER MODEL",
+        Statement::AlterSecret(_) => "ALTER SECRET",
+        Statement::TrainModel(_) => "TRAIN MODEL",
+        Statement::ExportModel(_) => "EXPORT MODEL",
+        Statement::Drop(s) => match s.kind {
+            ObjectKind::Table => "DROP TABLE",
+            ObjectKind::View => "DROP VIEW",
+            ObjectKind::Source => "DROP SOURCE",
+            ObjectKind::Schema => "DROP SCHEMA",
+            ObjectKind::Model => "DROP MODEL",
+            ObjectKind::Secret => "DROP SECRET",
+        },
+        Statement::Explain(s) if s.analyze => return writes(&s.statement),
+        Statement::Explain(_)
+        | Statement::Query(_)
         | Statement::ShowModels(_)
         | Statement::DescribeModel(_)
         | Statement::ShowCreate(..)
@@ -193,6 +220,6 @@ pub(crate) fn writes(statement: &Statement) -> bool {
         | Statement::Reset(_)
         | Statement::Discard(_)
         | Statement::Deallocate(_)
-        | Statement::Transaction(_) => false,
-    }
+        | Statement::Transaction(_) => return None,
+    })
 }

@@ -4,6 +4,7 @@ use super::{Output, OutputField, Rows, output_fields};
 use crate::error::Result;
 use crate::query::Context;
 use alcedo_sql::ast;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::LogicalPlan;
 
 /// Plans and runs a query.
@@ -14,9 +15,18 @@ pub(crate) async fn run(ctx: &Context, query: &ast::Query) -> Result<Output> {
 
 /// Runs a plan that has its values.
 pub(crate) async fn execute(ctx: &Context, plan: LogicalPlan) -> Result<Output> {
-    let stream = ctx.stream(plan).await?;
+    Ok(Output::Rows(rows(ctx.stream(plan).await?)))
+}
+
+/// Rows of a running query.
+pub(crate) fn rows(stream: SendableRecordBatchStream) -> Rows {
     let fields = output_fields(&stream.schema());
-    Ok(Output::Rows(Rows { fields, stream, tag: "SELECT".to_owned(), counted: true }))
+    Rows {
+        fields,
+        stream,
+        tag: "SELECT".to_owned(),
+        counted: true,
+    }
 }
 
 /// The columns a plan gives.

@@ -6,7 +6,10 @@ use crate::query::Context;
 
 /// Resets one variable, or all.
 pub(crate) fn run(ctx: &Context, name: Option<&str>) -> Result<Output> {
-    let mut vars = ctx.vars.lock().map_err(|_| Error::internal("session variables are poisoned"))?;
+    let mut vars = ctx
+        .vars
+        .lock()
+        .map_err(|_| Error::internal("session variables are poisoned"))?;
     match name {
         Some(name) => vars.reset(name)?,
         None => vars.reset_all(),

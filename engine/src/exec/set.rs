@@ -7,7 +7,10 @@ use alcedo_sql::statement::Set;
 
 /// Sets a variable.
 pub(crate) fn run(ctx: &Context, s: &Set) -> Result<Output> {
-    let mut vars = ctx.vars.lock().map_err(|_| Error::internal("session variables are poisoned"))?;
+    let mut vars = ctx
+        .vars
+        .lock()
+        .map_err(|_| Error::internal("session variables are poisoned"))?;
     vars.set(&s.name, &s.values, s.local)?;
     Ok(Output::done("SET"))
 }

@@ -23,8 +23,14 @@ pub(crate) async fn run(ctx: &Context, kind: ObjectKind, name: &Name) -> Result<
                 (RelationKind::External(external), ObjectKind::Table) => external.text.clone(),
                 (RelationKind::Source(source), ObjectKind::Source) => source.text.clone(),
                 (RelationKind::View(view), ObjectKind::View) => {
-                    let columns: Vec<String> = view.columns.iter().map(|c| quote_ident(&c.name)).collect();
-                    format!("CREATE VIEW {} ({}) AS {}", qualified(&found), columns.join(", "), view.text)
+                    let columns: Vec<String> =
+                        view.columns.iter().map(|c| quote_ident(&c.name)).collect();
+                    format!(
+                        "CREATE VIEW {} ({}) AS {}",
+                        qualified(&found),
+                        columns.join(", "),
+                        view.text
+                    )
                 }
                 _ => {
                     let what = match kind {
@@ -57,9 +63,15 @@ fn table_text(name: &ObjectName, columns: &[Column], checks: &[(String, String)]
         }
         line
     });
-    let checks = checks.iter().map(|(name, text)| format!("CONSTRAINT {} CHECK ({text})", quote_ident(name)));
+    let checks = checks
+        .iter()
+        .map(|(name, text)| format!("CONSTRAINT {} CHECK ({text})", quote_ident(name)));
     let lines: Vec<String> = columns.chain(checks).map(|l| format!("    {l}")).collect();
-    format!("CREATE TABLE {} (\n{}\n)", qualified(name), lines.join(",\n"))
+    format!(
+        "CREATE TABLE {} (\n{}\n)",
+        qualified(name),
+        lines.join(",\n")
+    )
 }
 
 fn model_text(name: &ObjectName, model: &Model) -> Result<String> {
@@ -68,13 +80,21 @@ fn model_text(name: &ObjectName, model: &Model) -> Result<String> {
         options => format!(" OPTIONS {options}"),
     };
     if let Some(query) = &model.query {
-        return Ok(format!("CREATE MODEL {}{options} AS {query}", qualified(name)));
+        return Ok(format!(
+            "CREATE MODEL {}{options} AS {query}",
+            qualified(name)
+        ));
     }
-    let source = model.versions.get(&model.default_version).map(|v| v.source.as_str());
+    let source = model
+        .versions
+        .get(&model.default_version)
+        .map(|v| v.source.as_str());
     match source {
-        Some(url) if url != "trained" => {
-            Ok(format!("CREATE MODEL {} FROM {}{options}", qualified(name), alcedo_sql::quote_literal(url)))
-        }
+        Some(url) if url != "trained" => Ok(format!(
+            "CREATE MODEL {} FROM {}{options}",
+            qualified(name),
+            alcedo_sql::quote_literal(url)
+        )),
         _ => Err(Error::user(
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("model \"{name}\" has lost its training query"),

@@ -34,16 +34,23 @@ pub fn of(ctx: &Context, query: &Query) -> Result<Dependencies> {
     for text in named {
         models.insert(model::find(&ctx.snapshot, &ctx.search_path, &text)?.0);
     }
-    let statement = datafusion::sql::parser::Statement::Statement(Box::new(ast::Statement::Query(copy)));
+    let statement =
+        datafusion::sql::parser::Statement::Statement(Box::new(ast::Statement::Query(copy)));
     let (references, _) = resolve_table_references(&statement, true).map_err(from_datafusion)?;
     let relations: BTreeSet<ObjectName> = references
         .iter()
         .filter_map(|r| {
-            let name = Name { schema: r.schema().map(str::to_owned), name: r.table().to_owned() };
+            let name = Name {
+                schema: r.schema().map(str::to_owned),
+                name: r.table().to_owned(),
+            };
             ctx.relation(&name).ok().map(|(found, _)| found)
         })
         .collect();
-    Ok(Dependencies { relations: relations.into_iter().collect(), models: models.into_iter().collect() })
+    Ok(Dependencies {
+        relations: relations.into_iter().collect(),
+        models: models.into_iter().collect(),
+    })
 }
 
 /// Models in calls of `ml.evaluate` and its like.
@@ -53,8 +60,15 @@ impl Visitor for TableFunctions {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, args: Some(args), .. } = factor {
-            let of_models = ["evaluate", "feature_importance"].iter().any(|f| predict::is_ml(name, f));
+        if let TableFactor::Table {
+            name,
+            args: Some(args),
+            ..
+        } = factor
+        {
+            let of_models = ["evaluate", "feature_importance"]
+                .iter()
+                .any(|f| predict::is_ml(name, f));
             if of_models {
                 self.0.extend(args.args.first().and_then(reference));
             }

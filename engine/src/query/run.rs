@@ -5,8 +5,8 @@ use super::error::{from_datafusion, into_datafusion};
 use crate::error::{Error, Result};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, execute_stream};
@@ -16,7 +16,11 @@ use std::sync::Arc;
 
 impl Context {
     /// Optimises a plan and chooses operators.
-    pub async fn physical_plan(&self, state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
+    pub async fn physical_plan(
+        &self,
+        state: &SessionState,
+        plan: &LogicalPlan,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let making = state.create_physical_plan(plan);
         self.or_canceled(making).await?.map_err(from_datafusion)
     }
@@ -29,8 +33,21 @@ impl Context {
     }
 
     /// Runs chosen operators.
-    pub fn run(&self, state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        let rows = execute_stream(plan, state.task_ctx()).map_err(from_datafusion)?;
+    pub fn run(
+        &self,
+        state: &SessionState,
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<SendableRecordBatchStream> {
+        self.run_task(state.task_ctx(), plan)
+    }
+
+    /// Runs chosen operators in the surroundings they were made for.
+    pub fn run_task(
+        &self,
+        task: Arc<TaskContext>,
+        plan: Arc<dyn ExecutionPlan>,
+    ) -> Result<SendableRecordBatchStream> {
+        let rows = execute_stream(plan, task).map_err(from_datafusion)?;
         Ok(self.cancelable(rows))
     }
 
@@ -46,7 +63,9 @@ impl Context {
 
     /// An expression ready to evaluate on batches of a schema.
     pub fn physical(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
-        self.state()?.create_physical_expr(expr.clone(), schema).map_err(from_datafusion)
+        self.state()?
+            .create_physical_expr(expr.clone(), schema)
+            .map_err(from_datafusion)
     }
 
     /// Waits for work, or for the statement's end.

@@ -5,16 +5,21 @@ use crate::catalog::DATABASE;
 use crate::catalog::durable::DataDir;
 use crate::catalog::store::Catalog;
 use crate::config::{Components, Config};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lake::stores::Stores;
 use crate::model::Registry;
+use crate::model::runs::{Runs, Status};
 use crate::query::{Cancel, Services, state};
 use crate::source::dead_letters::DeadLetters;
-use crate::model::runs::Runs;
 use alcedo_sql::SqlState;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long closing waits for trainings to end, in steps: they stop between two rounds.
+const CLOSING_STEPS: u32 = 200;
+const CLOSING_STEP: Duration = Duration::from_millis(25);
 
 /// An open data directory; clones are the same engine.
 #[derive(Debug, Clone)]
@@ -25,6 +30,7 @@ pub(super) struct Shared {
     pub(super) services: Arc<Services>,
     sessions: Mutex<HashMap<i32, Entry>>,
     next_pid: AtomicI32,
+    closed: AtomicBool,
 }
 
 /// What ending a statement from outside needs of its session.
@@ -61,6 +67,7 @@ impl Engine {
             services: Arc::new(services),
             sessions: Mutex::default(),
             next_pid: AtomicI32::new(1),
+            closed: AtomicBool::new(false),
         })))
     }
 
@@ -78,16 +85,24 @@ impl Engine {
         // Any 31 random bits do.
         let secret = (uuid::Uuid::new_v4().as_u128() & 0x7fff_ffff) as i32;
         let session = Session::new(Arc::clone(&self.0), options, pid, secret)?;
-        let entry = Entry { secret, current: session.current() };
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, entry);
+        let entry = Entry {
+            secret,
+            current: session.current(),
+        };
+        self.0.sessions().insert(pid, entry);
         Ok(session)
     }
 
     /// Ends the running statement of a session, if the secret is right: what a cancel request does.
     pub fn cancel(&self, pid: i32, secret: i32) {
-        let sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.0.sessions();
         if let Some(entry) = sessions.get(&pid).filter(|e| e.secret == secret) {
-            entry.current.lock().unwrap_or_else(PoisonError::into_inner).token.cancel();
+            entry
+                .current
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .token
+                .cancel();
         }
     }
 
@@ -96,10 +111,33 @@ impl Engine {
         self.0.services.catalog.data().announce(address);
     }
 
-    /// Ends all statements and gives the data directory up. Sessions that are left fail from here on.
+    /// Ends all statements, trainings among them, and gives the data directory up. Sessions that are left fail
+    /// from here on.
     pub async fn close(&self) {
-        for entry in self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            entry.current.lock().unwrap_or_else(PoisonError::into_inner).token.cancel();
+        if self.0.closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for entry in self.0.sessions().values() {
+            entry
+                .current
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .token
+                .cancel();
+        }
+        // A statement that is ending writes down how it ended.
+        for _ in 0..CLOSING_STEPS {
+            if !self
+                .0
+                .services
+                .trainings
+                .all()
+                .iter()
+                .any(|run| run.status == Status::Running)
+            {
+                break;
+            }
+            tokio::time::sleep(CLOSING_STEP).await;
         }
         self.0.services.catalog.data().close();
     }
@@ -107,6 +145,22 @@ impl Engine {
 
 impl Shared {
     pub(super) fn forget(&self, pid: i32) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+        self.sessions().remove(&pid);
+    }
+
+    /// 57P01 once the engine is closed.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                Kind::Canceled,
+                SqlState::ADMIN_SHUTDOWN,
+                "the engine is closed",
+            ));
+        }
+        Ok(())
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Entry>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,11 @@
 //! The one door to the engine: prepare, bind, execute. The wire, the shell and embedding programs use it alike.
 //!
-//! `engine` opens and shares, `prepared` plans and runs, `transaction` keeps blocks, `running` is a statement's time.
+//! `engine` opens and shares, `prepared` plans and runs, `kept` runs again what cannot have moved, `transaction`
+//! keeps blocks, `running` is a statement's time.
 //! A session has its own variables and shares no DataFusion state with others.
 
 mod engine;
+mod kept;
 mod prepared;
 mod running;
 mod transaction;
@@ -41,18 +43,16 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         let owner = crate::catalog::DATABASE.to_owned();
-        Self { user: owner.clone(), database: owner, parameters: Vec::new() }
+        Self {
+            user: owner.clone(),
+            database: owner,
+            parameters: Vec::new(),
+        }
     }
 }
 
 /// A result that was collected: columns, batches and command tag.
-#[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct Collected {
-    pub fields: Vec<OutputField>,
-    pub batches: Vec<RecordBatch>,
-    pub tag: String,
-}
+pub type Collected = (Vec<OutputField>, Vec<RecordBatch>, String);
 
 /// One user's conversation with the engine.
 #[derive(Debug)]
@@ -114,13 +114,13 @@ impl Session {
     }
 
     /// The session's variables.
-    pub fn vars(&self) -> MutexGuard<'_, Vars> {
-        lock(&self.vars)
+    pub fn vars(&self) -> &Arc<Mutex<Vars>> {
+        &self.vars
     }
 
     /// Reported variables that have changed since they were last taken; at first, all of them.
     pub fn take_parameter_changes(&self) -> Vec<(String, String)> {
-        self.vars().take_reported_changes()
+        lock(&self.vars).take_reported_changes()
     }
 
     /// Whether a block is open, and how it is.
@@ -133,7 +133,7 @@ impl Session {
         lock(&self.block).fail();
     }
 
-    pub(self) fn current(&self) -> Arc<Mutex<Cancel>> {
+    fn current(&self) -> Arc<Mutex<Cancel>> {
         Arc::clone(&self.current)
     }
 
@@ -142,8 +142,9 @@ impl Session {
         let cancel = Cancel::default();
         *lock(&self.current) = cancel.clone();
         self.statement.fetch_add(1, Ordering::Relaxed);
-        self.started_us.store(self.shared.services.clock.now_us(), Ordering::Relaxed);
-        let timeout = self.vars().statement_timeout();
+        self.started_us
+            .store(self.shared.services.clock.now_us(), Ordering::Relaxed);
+        let timeout = lock(&self.vars).statement_timeout();
         Running::new(cancel, timeout)
     }
 
@@ -182,13 +183,19 @@ impl Session {
             let prepared = self.prepare(parsed, &[]).await?;
             let bound = self.bind(&prepared, Vec::new())?;
             results.push(match self.execute(bound).await? {
-                Output::Done(tag) => Collected { fields: Vec::new(), batches: Vec::new(), tag },
+                Output::Done(tag) => (Vec::new(), Vec::new(), tag),
                 Output::Rows(mut rows) => {
                     let mut batches = Vec::new();
                     while let Some(batch) = rows.next().await {
                         batches.push(batch.inspect_err(|_| self.fail())?);
                     }
-                    Collected { fields: rows.fields, batches, tag: rows.tag }
+                    let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+                    let tag = if rows.counted {
+                        format!("{} {count}", rows.tag)
+                    } else {
+                        rows.tag
+                    };
+                    (rows.fields, batches, tag)
                 }
             });
         }
@@ -197,6 +204,7 @@ impl Session {
 
     /// What a statement sees from here.
     async fn context(&self) -> Result<Context> {
+        self.shared.check_open()?;
         let snapshot = self.shared.services.catalog.refresh().await?;
         let block = lock(&self.block);
         let started_us = match block.status {
@@ -208,7 +216,7 @@ impl Session {
             snapshot,
             vars: Arc::clone(&self.vars),
             user: self.user.clone(),
-            search_path: self.vars().search_path(&self.user),
+            search_path: lock(&self.vars).search_path(&self.user),
             view_depth: 0,
             parameter_types: Vec::new(),
             parameters: Vec::new(),
@@ -229,6 +237,9 @@ impl Drop for Session {
 /// What a panic inside a statement becomes.
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(text, "a statement panicked");
     Error::internal(format!("the statement broke off: {text}"))
 }

@@ -1,15 +1,17 @@
 //! Prepare, bind and execute: one path for every statement, however it came.
 //!
 //! A prepared query keeps its analysed plan. The plan runs as it is when nothing in it can have moved: it reads no
-//! table, or it was made for the statement that runs now. Otherwise tables, models and `now()` are bound anew.
+//! table, or it was made for the statement that runs now. Otherwise tables, models and parameters are bound anew.
 
-use super::{Session, Status, lock, panicked};
+use super::kept::{self, Kept, Settings};
+use super::{Session, Status, lock, panicked, transaction};
 use crate::error::{Error, Result};
 use crate::exec::{self, Output, OutputField, Rows};
 use crate::query::Context;
 use crate::query::planning::Planned;
 use crate::types::{arrow_field, sql_type};
-use alcedo_sql::statement::{Discard, ObjectKind};
+use alcedo_sql::ast::Query;
+use alcedo_sql::statement::Discard;
 use alcedo_sql::types::SqlType;
 use alcedo_sql::{Parsed, SqlState, Statement};
 use datafusion::arrow::datatypes::FieldRef;
@@ -17,8 +19,8 @@ use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 /// A statement whose parameters and result are known. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,6 +29,15 @@ pub struct Prepared(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     parsed: Parsed,
+    made: Made,
+    /// Whether the plan may be kept as operators.
+    may_keep: bool,
+    kept: Mutex<Option<Arc<Kept>>>,
+}
+
+/// What preparing finds out.
+#[derive(Debug)]
+struct Made {
     parameters: Vec<SqlType>,
     parameter_types: Vec<FieldRef>,
     fields: Option<Vec<OutputField>>,
@@ -41,12 +52,12 @@ struct Inner {
 impl Prepared {
     /// Types of `$1`, `$2`, …
     pub fn parameters(&self) -> &[SqlType] {
-        &self.0.parameters
+        &self.0.made.parameters
     }
 
     /// Columns of the result; `None` when there are no rows.
     pub fn fields(&self) -> Option<&[OutputField]> {
-        self.0.fields.as_deref()
+        self.0.made.fields.as_deref()
     }
 
     /// What was asked.
@@ -80,20 +91,44 @@ impl Session {
     /// # Errors
     /// Everything wrong with the statement, with SQLSTATE and position; a block is then aborted.
     pub async fn prepare(&self, parsed: Parsed, types: &[Option<SqlType>]) -> Result<Prepared> {
-        let place = parsed.clone();
-        let work = AssertUnwindSafe(self.prepare_inner(parsed, types)).catch_unwind();
-        let outcome = work.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-        outcome.map_err(|error| self.failed(error, &place))
+        let cancel = lock(&self.current).clone();
+        // Preparing changes nothing, so it may end anywhere.
+        let work = async {
+            tokio::select! {
+                biased;
+                () = cancel.token.cancelled() => Err(cancel.error()),
+                made = self.make(&parsed.statement, types) => made,
+            }
+        };
+        let outcome = AssertUnwindSafe(work).catch_unwind().await;
+        let made = match outcome.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))) {
+            Ok(made) => made,
+            Err(error) => return Err(self.failed(error, &parsed)),
+        };
+        let plan = made
+            .planned
+            .as_ref()
+            .filter(|p| p.constant && p.parameters.is_empty());
+        let may_keep = plan.is_some_and(|p| kept::may_keep(&p.plan));
+        Ok(Prepared(Arc::new(Inner {
+            parsed,
+            made,
+            may_keep,
+            kept: Mutex::default(),
+        })))
     }
 
-    async fn prepare_inner(&self, parsed: Parsed, types: &[Option<SqlType>]) -> Result<Prepared> {
-        lock(&self.block).admit(&parsed.statement)?;
+    async fn make(&self, statement: &Statement, types: &[Option<SqlType>]) -> Result<Made> {
+        lock(&self.block).admit(statement)?;
         let mut ctx = self.context().await?;
-        ctx.parameter_types = types.iter().map(|t| t.as_ref().map(|t| arrow_field("", t, true))).collect();
+        ctx.parameter_types = types
+            .iter()
+            .map(|t| t.as_ref().map(|t| arrow_field("", t, true)))
+            .collect();
         let mut planned = None;
-        let (parameter_types, fields) = match &parsed.statement {
+        let (parameter_types, fields) = match statement {
             Statement::Query(query) => {
-                let made = ctx.or_canceled(ctx.prepare_query(query)).await??;
+                let made = ctx.prepare_query(query).await?;
                 let fields = exec::planned_fields(&made.plan);
                 let parameters = made.parameters.clone();
                 planned = Some(made);
@@ -102,9 +137,9 @@ impl Session {
             Statement::Insert(s) => (exec::insert::prepare(&ctx, s).await?, None),
             Statement::Update(s) => (exec::update::prepare(&ctx, s).await?, None),
             Statement::Delete(s) => (exec::delete::prepare(&ctx, s).await?, None),
-            statement => (Vec::new(), self.fields_of(&ctx, statement).await?),
+            statement => (Vec::new(), fields_of(&ctx, statement).await?),
         };
-        Ok(Prepared(Arc::new(Inner {
+        Ok(Made {
             parameters: parameter_types.iter().map(|f| sql_type(f)).collect(),
             parameter_types,
             fields,
@@ -112,26 +147,6 @@ impl Session {
             search_path: ctx.search_path,
             version: ctx.snapshot.version,
             statement: self.statement.load(Ordering::Relaxed),
-            parsed,
-        })))
-    }
-
-    /// Columns of statements that are not queries. Those that only show something are asked.
-    async fn fields_of(&self, ctx: &Context, statement: &Statement) -> Result<Option<Vec<OutputField>>> {
-        let shown = match statement {
-            Statement::Explain(_) => {
-                let text = SqlType::Text;
-                let data_type = crate::types::arrow_type(&text);
-                return Ok(Some(vec![OutputField { name: "QUERY PLAN".to_owned(), ty: text, data_type }]));
-            }
-            Statement::Show(_) | Statement::ShowModels(_) | Statement::DescribeModel(_) | Statement::ShowCreate(..) => {
-                exec::run(ctx, statement).await?
-            }
-            _ => return Ok(None),
-        };
-        Ok(match shown {
-            Output::Rows(rows) => Some(rows.fields),
-            Output::Done(_) => None,
         })
     }
 
@@ -145,10 +160,16 @@ impl Session {
             self.fail();
             return Err(Error::user(
                 SqlState::PROTOCOL_VIOLATION,
-                format!("the statement has {wanted} parameters, but {} values were given", values.len()),
+                format!(
+                    "the statement has {wanted} parameters, but {} values were given",
+                    values.len()
+                ),
             ));
         }
-        Ok(Bound { prepared: prepared.clone(), values })
+        Ok(Bound {
+            prepared: prepared.clone(),
+            values,
+        })
     }
 
     /// Carries out a statement. Rows are made as they are taken.
@@ -158,18 +179,24 @@ impl Session {
     pub async fn execute(&self, bound: Bound) -> Result<Output> {
         let prepared = bound.prepared.clone();
         let work = AssertUnwindSafe(self.execute_inner(bound)).catch_unwind();
-        let outcome = work.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-        outcome.map(guarded).map_err(|error| self.failed(error, &prepared.0.parsed))
+        let outcome = work
+            .await
+            .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        outcome
+            .map(guarded)
+            .map_err(|error| self.failed(error, &prepared.0.parsed))
     }
 
     async fn execute_inner(&self, bound: Bound) -> Result<Output> {
-        let inner = &bound.prepared.0;
+        let inner = Arc::clone(&bound.prepared.0);
         let statement = &inner.parsed.statement;
         {
             let mut block = lock(&self.block);
             block.admit(statement)?;
-            if exec::writes(statement) {
-                block.write(verb(statement), &lock(&self.vars), &self.notices)?;
+            if let Some(what) = exec::writes(statement) {
+                block.write(what, &lock(&self.vars), &self.notices)?;
+                // What was planned before does not see what this writes.
+                self.statement.fetch_add(1, Ordering::Relaxed);
             }
         }
         match statement {
@@ -181,26 +208,69 @@ impl Session {
             Statement::Discard(s) => return self.discard(*s),
             Statement::Deallocate(_) => return Ok(Output::done("DEALLOCATE")),
             Statement::Set(s) if s.local && self.status() == Status::Idle => {
-                self.notices.warning("SET LOCAL can only be used in transaction blocks");
+                let text = "SET LOCAL can only be used in transaction blocks";
+                transaction::warn(&self.notices, SqlState::NO_ACTIVE_SQL_TRANSACTION, text);
             }
             _ => {}
         }
         let mut ctx = self.context().await?;
         ctx.cancel.check()?;
-        ctx.parameter_types = inner.parameter_types.iter().cloned().map(Some).collect();
+        ctx.parameter_types = inner
+            .made
+            .parameter_types
+            .iter()
+            .cloned()
+            .map(Some)
+            .collect();
         ctx.parameters = bound.values;
-        if let (Statement::Query(query), Some(planned)) = (statement, &inner.planned) {
-            let fresh = inner.statement == self.statement.load(Ordering::Relaxed);
-            let same = inner.version == ctx.snapshot.version && inner.search_path == ctx.search_path;
-            let plan = if same && (planned.constant || fresh) {
-                ctx.with_values(planned.plan.clone())?
-            } else {
-                ctx.or_canceled(ctx.plan_query(query)).await??
-            };
-            let output = ctx.or_canceled(exec::execute(&ctx, plan)).await??;
-            return unchanged(inner, output);
+        match (statement, &inner.made.planned) {
+            (Statement::Query(query), Some(planned)) => {
+                ctx.or_canceled(self.query(&ctx, &inner, query, planned))
+                    .await?
+            }
+            _ if exec::writes(statement).is_none() => {
+                ctx.or_canceled(exec::run(&ctx, statement)).await?
+            }
+            // A write decides itself where it may end.
+            _ => exec::run(&ctx, statement).await,
         }
-        exec::run(&ctx, statement).await
+    }
+
+    /// Runs a query by the plan that was prepared, or by a new one when something has moved.
+    async fn query(
+        &self,
+        ctx: &Context,
+        inner: &Inner,
+        query: &Query,
+        planned: &Planned,
+    ) -> Result<Output> {
+        let made = &inner.made;
+        let fresh = made.statement == self.statement.load(Ordering::Relaxed);
+        let same = made.version == ctx.snapshot.version && made.search_path == ctx.search_path;
+        let output = if same && inner.may_keep && !fresh {
+            Output::Rows(self.again(ctx, inner, planned).await?)
+        } else if same && (planned.constant || fresh) {
+            exec::execute(ctx, ctx.with_values(planned.plan.clone())?).await?
+        } else {
+            exec::execute(ctx, ctx.plan_query(query).await?).await?
+        };
+        as_told(inner, output)
+    }
+
+    /// Runs kept operators; chooses them first when there are none yet.
+    async fn again(&self, ctx: &Context, inner: &Inner, planned: &Planned) -> Result<Rows> {
+        let settings = Settings::of(&lock(&self.vars));
+        let found = lock(&inner.kept).clone().filter(|k| k.fits(&settings));
+        let kept = match found {
+            Some(kept) => kept,
+            None => {
+                let made = Arc::new(Kept::make(ctx, settings, &planned.plan).await?);
+                *lock(&inner.kept) = Some(Arc::clone(&made));
+                made
+            }
+        };
+        let stream = kept.run(ctx)?;
+        Ok(exec::rows(stream))
     }
 
     fn discard(&self, what: Discard) -> Result<Output> {
@@ -210,7 +280,7 @@ impl Session {
                     let text = "DISCARD ALL cannot run inside a transaction block";
                     return Err(Error::user(SqlState::ACTIVE_SQL_TRANSACTION, text));
                 }
-                self.vars().reset_all();
+                lock(&self.vars).reset_all();
                 "DISCARD ALL"
             }
             Discard::Plans => "DISCARD PLANS",
@@ -229,55 +299,64 @@ impl Session {
 }
 
 /// A table may have changed under a prepared statement, but not so that its result looks different.
-fn unchanged(inner: &Inner, output: Output) -> Result<Output> {
-    if let (Output::Rows(rows), Some(told)) = (&output, &inner.fields) {
-        let same = rows.fields.len() == told.len() && rows.fields.iter().zip(told).all(|(a, b)| a.ty == b.ty);
-        if !same {
-            return Err(Error::unsupported("cached plan must not change result type")
-                .hint("Prepare the statement again: a table it reads has changed."));
-        }
+fn as_told(inner: &Inner, output: Output) -> Result<Output> {
+    let (Output::Rows(mut rows), Some(told)) = (output, &inner.made.fields) else {
+        return Err(Error::internal("a query gave no rows"));
+    };
+    let alike = |(a, b): (&OutputField, &OutputField)| a.ty == b.ty || a.data_type == b.data_type;
+    if rows.fields.len() != told.len() || !rows.fields.iter().zip(told).all(alike) {
+        return Err(
+            Error::unsupported("cached plan must not change result type")
+                .hint("Prepare the statement again: a table it reads has changed."),
+        );
     }
-    Ok(output)
+    // Operators forget SQL types that Arrow does not know; the plan has them.
+    for (field, told) in rows.fields.iter_mut().zip(told) {
+        field.name.clone_from(&told.name);
+        field.ty.clone_from(&told.ty);
+    }
+    Ok(Output::Rows(rows))
 }
 
 /// A panic while rows are made ends the statement, not the connection.
 fn guarded(output: Output) -> Output {
-    let Output::Rows(rows) = output else { return output };
+    let Output::Rows(rows) = output else {
+        return output;
+    };
     let schema = rows.stream.schema();
     let stream = AssertUnwindSafe(rows.stream).catch_unwind().map(|item| {
-        item.unwrap_or_else(|panic| Err(DataFusionError::External(Box::new(panicked(panic.as_ref())))))
+        item.unwrap_or_else(|panic| {
+            Err(DataFusionError::External(Box::new(panicked(
+                panic.as_ref(),
+            ))))
+        })
     });
-    Output::Rows(Rows { stream: Box::pin(RecordBatchStreamAdapter::new(schema, stream)), ..rows })
+    Output::Rows(Rows {
+        stream: Box::pin(RecordBatchStreamAdapter::new(schema, stream)),
+        ..rows
+    })
 }
 
-/// The statement's name in errors about writes.
-fn verb(statement: &Statement) -> &'static str {
-    match statement {
-        Statement::Insert(_) => "INSERT",
-        Statement::Update(_) => "UPDATE",
-        Statement::Delete(_) => "DELETE",
-        Statement::Truncate(_) => "TRUNCATE TABLE",
-        Statement::CreateSchema(_) => "CREATE SCHEMA",
-        Statement::CreateTable(s) if s.query.is_some() => "CREATE TABLE AS",
-        Statement::CreateTable(_) => "CREATE TABLE",
-        Statement::CreateExternalTable(_) => "CREATE EXTERNAL TABLE",
-        Statement::CreateView(_) => "CREATE VIEW",
-        Statement::CreateSource(_) => "CREATE SOURCE",
-        Statement::CreateSecret(_) => "CREATE SECRET",
-        Statement::CreateModel(_) => "CREATE MODEL",
-        Statement::AlterTable(_) => "ALTER TABLE",
-        Statement::AlterModel(_) => "ALTER MODEL",
-        Statement::AlterSecret(_) => "ALTER SECRET",
-        Statement::TrainModel(_) => "TRAIN MODEL",
-        Statement::ExportModel(_) => "EXPORT MODEL",
-        Statement::Drop(s) => match s.kind {
-            ObjectKind::Table => "DROP TABLE",
-            ObjectKind::View => "DROP VIEW",
-            ObjectKind::Source => "DROP SOURCE",
-            ObjectKind::Schema => "DROP SCHEMA",
-            ObjectKind::Model => "DROP MODEL",
-            ObjectKind::Secret => "DROP SECRET",
-        },
-        _ => "EXPLAIN",
-    }
+/// Columns of statements that are not queries. Those that only show something are asked.
+async fn fields_of(ctx: &Context, statement: &Statement) -> Result<Option<Vec<OutputField>>> {
+    let shown = match statement {
+        Statement::Explain(_) => {
+            let text = SqlType::Text;
+            let data_type = crate::types::arrow_type(&text);
+            return Ok(Some(vec![OutputField {
+                name: "QUERY PLAN".to_owned(),
+                ty: text,
+                data_type,
+            }]));
+        }
+        Statement::Show(_)
+        | Statement::ShowModels(_)
+        | Statement::DescribeModel(_)
+        | Statement::ShowCreate(..) => exec::run(ctx, statement).await?,
+        _ => return Ok(None),
+    };
+    Ok(match shown {
+        Output::Rows(rows) => Some(rows.fields),
+        Output::Done(_) => None,
+    })
 }

@@ -32,7 +32,12 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) fn new() -> Self {
-        Self { status: Status::Idle, started_us: 0, savepoints: Vec::new(), wrote: false }
+        Self {
+            status: Status::Idle,
+            started_us: 0,
+            savepoints: Vec::new(),
+            wrote: false,
+        }
     }
 
     /// A statement failed.
@@ -47,7 +52,9 @@ impl Block {
         let ends = matches!(
             statement,
             Statement::Transaction(
-                Transaction::Commit { .. } | Transaction::Rollback { .. } | Transaction::RollbackTo(_)
+                Transaction::Commit { .. }
+                    | Transaction::Rollback { .. }
+                    | Transaction::RollbackTo(_)
             )
         );
         if self.status == Status::Failed && !ends {
@@ -69,13 +76,17 @@ impl Block {
             return Ok(());
         }
         if vars.transaction_writes_error() {
-            return Err(Error::unsupported("writes in a transaction block are not atomic yet")
-                .detail("The session has transaction_writes = error.")
-                .hint("Write outside of a block, or set transaction_writes to warn."));
+            return Err(
+                Error::unsupported("writes in a transaction block are not atomic yet")
+                    .detail("The session has transaction_writes = error.")
+                    .hint("Write outside of a block, or set transaction_writes to warn."),
+            );
         }
         if !self.wrote {
             self.wrote = true;
-            notices.warning("writes in a transaction block take effect at once and are not undone by ROLLBACK");
+            notices.warning(
+                "writes in a transaction block take effect at once and are not undone by ROLLBACK",
+            );
         }
         Ok(())
     }
@@ -93,7 +104,11 @@ impl Block {
                 if self.status == Status::Idle {
                     self.begin(vars, now_us);
                 } else {
-                    warn(notices, SqlState::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+                    warn(
+                        notices,
+                        SqlState::ACTIVE_SQL_TRANSACTION,
+                        "there is already a transaction in progress",
+                    );
                 }
                 if *read_only {
                     vars.set("transaction_read_only", &["on".to_owned()], true)?;
@@ -131,20 +146,43 @@ impl Block {
     }
 
     fn begin(&mut self, vars: &mut Vars, now_us: i64) {
-        *self = Self { status: Status::Block, started_us: now_us, ..Self::new() };
+        *self = Self {
+            status: Status::Block,
+            started_us: now_us,
+            ..Self::new()
+        };
         vars.begin();
     }
 
-    fn end(&mut self, good: bool, chain: bool, vars: &mut Vars, notices: &Notices, now_us: i64) -> Result<()> {
+    fn end(
+        &mut self,
+        good: bool,
+        chain: bool,
+        vars: &mut Vars,
+        notices: &Notices,
+        now_us: i64,
+    ) -> Result<()> {
         if self.status == Status::Idle {
             if chain {
-                let what = if good { "COMMIT AND CHAIN" } else { "ROLLBACK AND CHAIN" };
+                let what = if good {
+                    "COMMIT AND CHAIN"
+                } else {
+                    "ROLLBACK AND CHAIN"
+                };
                 return Err(outside(what));
             }
-            warn(notices, SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+            warn(
+                notices,
+                SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                "there is no transaction in progress",
+            );
             return Ok(());
         }
-        if good { vars.commit() } else { vars.rollback() }
+        if good {
+            vars.commit()
+        } else {
+            vars.rollback()
+        }
         *self = Self::new();
         if chain {
             self.begin(vars, now_us);
@@ -153,21 +191,34 @@ impl Block {
     }
 
     fn inside(&self, what: &str) -> Result<()> {
-        if self.status == Status::Idle { Err(outside(what)) } else { Ok(()) }
+        if self.status == Status::Idle {
+            Err(outside(what))
+        } else {
+            Ok(())
+        }
     }
 
     fn savepoint(&self, name: &str) -> Result<usize> {
-        self.savepoints.iter().rposition(|s| s == name).ok_or_else(|| {
-            Error::user(SqlState::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist"))
-        })
+        self.savepoints
+            .iter()
+            .rposition(|s| s == name)
+            .ok_or_else(|| {
+                Error::user(
+                    SqlState::INVALID_SAVEPOINT,
+                    format!("savepoint \"{name}\" does not exist"),
+                )
+            })
     }
 }
 
 fn outside(what: &str) -> Error {
-    Error::user(SqlState::NO_ACTIVE_SQL_TRANSACTION, format!("{what} can only be used in transaction blocks"))
+    Error::user(
+        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+        format!("{what} can only be used in transaction blocks"),
+    )
 }
 
-fn warn(notices: &Notices, state: SqlState, message: &str) {
+pub(super) fn warn(notices: &Notices, state: SqlState, message: &str) {
     notices.push(Notice {
         severity: Severity::Warning,
         state,
