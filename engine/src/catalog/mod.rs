@@ -1,10 +1,13 @@
 //! What exists: an immutable [`Snapshot`] of every schema, relation, model and secret, swapped as a whole.
 //!
-//! `store` keeps the versions as files, `durable` is the object store that syncs, `secret` seals values.
+//! `store` holds and changes it, `version` is its form on disk, `durable` the data directory, `synced` the local
+//! object store that syncs, `secret` seals values.
 
 pub mod durable;
 mod secret;
 pub mod store;
+mod synced;
+mod version;
 
 use alcedo_sql::types::SqlType;
 use serde::{Deserialize, Serialize};

@@ -1,41 +1,26 @@
-//! The versions of the catalog as files: each written once, with a conditional put.
+//! The catalog of a data directory: the newest snapshot in memory, changes by compare-and-swap, secrets.
 //!
-//! # Format
-//!
-//! `catalog/<version, 20 digits>.json` under the data directory, one line each:
-//!
-//! 1. `alcedo catalog 1 <SHA-256 of line 2, hexadecimal> <nonce of the writer>`
-//! 2. the [`Snapshot`] as JSON
-//!
-//! The newest version is the catalog. A change reads it, makes version + 1 and puts it where nothing may be yet
-//! (`PutMode::Create`): whoever is second starts again from the new state. A put that an unreliable network sent
-//! twice finds its own file; the nonce tells. About [`KEPT`] versions stay; on a shared directory no young version
-//! goes, so that a slow writer never finds the place of a version that has been there and gone.
+//! A change reads the newest version, makes the next one and puts it where nothing may be yet (see `version`):
+//! whoever is second starts again from the new state.
 //!
 //! Folders of dropped tables and models stand in the snapshot with the time of the drop, and are deleted
 //! [`GRACE_US`] later.
 
 use super::durable::DataDir;
-use super::{ObjectName, RelationKind, Snapshot, secret};
+use super::{ObjectName, RelationKind, Snapshot, secret, version};
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result, from_store};
+use crate::error::{Error, Kind, Result};
 use alcedo_sql::SqlState;
 use alcedo_sql::options::closest;
 use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-const FOLDER: &str = "catalog";
-const MAGIC: &str = "alcedo catalog 1";
-/// Versions that stay.
-const KEPT: u64 = 20;
 /// Old versions are looked for whenever so many were written.
 const PRUNE_EVERY: u64 = 8;
-/// Age below which a version of a shared directory stays.
-const YOUNG_SECONDS: i64 = 600;
 /// Lost races after which a change gives up.
 const TRIES_MAX: usize = 50;
 /// How long the files of a dropped table stay for statements that still read them.
@@ -64,7 +49,9 @@ impl Catalog {
         clock: Arc<dyn Clock>,
         secret_key: Option<String>,
     ) -> Result<Arc<Self>> {
-        let snapshot = newer(&data, 0).await?.unwrap_or_else(Snapshot::empty);
+        let snapshot = version::newer(&data, 0)
+            .await?
+            .unwrap_or_else(Snapshot::empty);
         let current = RwLock::new(Arc::new(snapshot));
         let catalog = Arc::new(Self {
             data,
@@ -95,7 +82,7 @@ impl Catalog {
         if self.data.local.is_some() {
             return Ok(known);
         }
-        Ok(match newer(&self.data, known.version).await? {
+        Ok(match version::newer(&self.data, known.version).await? {
             Some(next) => self.publish(next),
             None => known,
         })
@@ -120,23 +107,16 @@ impl Catalog {
             }
             next.version = known.version + 1;
             self.data.check_open()?;
-            if self.put(&next).await? {
-                let version = next.version;
+            if version::put(&self.data, &next).await? {
+                let written = next.version;
                 self.publish(next);
-                if version % PRUNE_EVERY == 0 {
-                    self.prune(version).await;
+                if written % PRUNE_EVERY == 0 {
+                    version::prune(&self.data, written).await;
                 }
                 return Ok(value);
             }
-            if self.data.local.is_some() {
-                let text = format!(
-                    "catalog version {} was written by another process",
-                    next.version
-                );
-                return Err(
-                    Error::new(Kind::Conflict, SqlState::SERIALIZATION_FAILURE, text)
-                        .hint("A local data directory belongs to one process: restart this one."),
-                );
+            if let Some(newest) = version::newer(&self.data, known.version).await? {
+                self.publish(newest);
             }
         }
         let text = "could not change the catalog: other processes were faster each time";
@@ -146,31 +126,6 @@ impl Catalog {
         )
     }
 
-    /// Writes a version; `false` when there is one already that is not ours.
-    async fn put(&self, snapshot: &Snapshot) -> Result<bool> {
-        let json = serde_json::to_string(snapshot)
-            .map_err(|e| Error::internal(format!("the catalog cannot be written: {e}")))?;
-        let nonce = uuid::Uuid::new_v4().to_string();
-        let text = format!("{MAGIC} {} {nonce}\n{json}\n", digest(json.as_bytes()));
-        let options = PutOptions::from(PutMode::Create);
-        let put = self
-            .data
-            .store
-            .put_opts(&file(snapshot.version), PutPayload::from(text), options)
-            .await;
-        match put {
-            Ok(_) => Ok(true),
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => {
-                let found = read(&self.data, snapshot.version).await?;
-                Ok(found.is_some_and(|(_, theirs)| theirs == nonce))
-            }
-            Err(error) => Err(from_store(&error)),
-        }
-    }
-
     fn publish(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -178,35 +133,6 @@ impl Catalog {
             *current = Arc::clone(&snapshot);
         }
         Arc::clone(&current)
-    }
-
-    /// Removes old versions. What fails only takes space.
-    async fn prune(&self, newest: u64) {
-        let old = newest.saturating_sub(KEPT);
-        let files: Vec<_> = match self
-            .data
-            .store
-            .list(Some(&Path::from(FOLDER)))
-            .try_collect()
-            .await
-        {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::debug!(%error, "old catalog versions stay");
-                return;
-            }
-        };
-        let latest = files.iter().map(|f: &ObjectMeta| f.last_modified).max();
-        let gone = |f: &ObjectMeta| {
-            let age = latest.map_or(0, |latest| (latest - f.last_modified).num_seconds());
-            let young = self.data.local.is_none() && age < YOUNG_SECONDS;
-            version_of(&f.location).is_some_and(|v| v <= old) && !young
-        };
-        for found in files.iter().filter(|f| gone(f)) {
-            if let Err(error) = self.data.store.delete(&found.location).await {
-                tracing::debug!(%error, path = %found.location, "an old catalog version stays");
-            }
-        }
     }
 
     /// Deletes folders dropped long ago.
@@ -291,86 +217,6 @@ pub fn no_secret(snapshot: &Snapshot, name: &str) -> Error {
         Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
         None => error,
     }
-}
-
-fn file(version: u64) -> Path {
-    Path::from(format!("{FOLDER}/{version:020}.json"))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn version_of(path: &Path) -> Option<u64> {
-    path.filename()?.strip_suffix(".json")?.parse().ok()
-}
-
-/// The newest version above one.
-async fn newer(data: &DataDir, known: u64) -> Result<Option<Snapshot>> {
-    loop {
-        let files = data
-            .store
-            .list_with_offset(Some(&Path::from(FOLDER)), &file(known));
-        let versions = files.try_filter_map(|f| std::future::ready(Ok(version_of(&f.location))));
-        let newest = versions
-            .try_fold(known, |a, b| std::future::ready(Ok(a.max(b))))
-            .await;
-        let newest = newest.map_err(|e| from_store(&e))?;
-        if newest == known {
-            return Ok(None);
-        }
-        if let Some((snapshot, _)) = read(data, newest).await? {
-            return Ok(Some(snapshot));
-        }
-        // Many were written and this one removed since the list was made.
-    }
-}
-
-/// A version and its writer's nonce; `None` when it is not there.
-async fn read(data: &DataDir, version: u64) -> Result<Option<(Snapshot, String)>> {
-    let damaged = |what: &str| {
-        Error::new(
-            Kind::Data,
-            SqlState::DATA_CORRUPTED,
-            format!("catalog version {version} is damaged: {what}"),
-        )
-        .hint(format!(
-            "Restore {} in the data directory, or remove it to go back one version.",
-            file(version)
-        ))
-    };
-    let bytes = match data.store.get(&file(version)).await {
-        Ok(found) => found.bytes().await.map_err(|e| from_store(&e))?,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(from_store(&error)),
-    };
-    let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not text"))?;
-    let (head, json) = text
-        .split_once('\n')
-        .ok_or_else(|| damaged("it is cut short"))?;
-    let json = json
-        .strip_suffix('\n')
-        .ok_or_else(|| damaged("it is cut short"))?;
-    let words = head
-        .strip_prefix(MAGIC)
-        .and_then(|rest| rest.trim_start().split_once(' '));
-    let Some((checksum, nonce)) = words else {
-        if head.starts_with("alcedo catalog ") {
-            return Err(Error::unsupported(
-                "the catalog was written by a newer version of Alcedo",
-            ));
-        }
-        return Err(damaged("it has no header"));
-    };
-    if digest(json.as_bytes()) != checksum {
-        return Err(damaged("its checksum is wrong"));
-    }
-    let snapshot: Snapshot = serde_json::from_str(json).map_err(|e| damaged(&e.to_string()))?;
-    if snapshot.version != version {
-        return Err(damaged("it is a copy of another version"));
-    }
-    Ok(Some((snapshot, nonce.to_owned())))
 }
 
 impl Snapshot {
