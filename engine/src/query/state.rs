@@ -6,6 +6,7 @@ use super::sql_types::SqlTypes;
 use super::{Context, system};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
@@ -81,7 +82,7 @@ impl Context {
             let options = state.config_mut().options_mut();
             options.execution.time_zone = Some(vars.time_zone());
             if let Some(rows) = vars.batch_size() {
-                options.execution.batch_size = rows;
+                options.execution.batch_size = ConfigNonZeroUsize::try_new(rows).map_err(from_datafusion)?;
             }
             if let Some(partitions) = vars.target_partitions() {
                 options.execution.target_partitions = partitions;
