@@ -1,0 +1,168 @@
+//! Two sides measured in interleaved rounds, and the report: medians, spread, floors.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+
+/// The least a ratio may be, by `scenario/case`; null where a ratio is only told.
+const FLOORS: &str = include_str!("../floors.json");
+
+/// One comparison: `work` units are done by each run of a side.
+pub struct Case<'a> {
+    /// `scenario/case`, as in the floors.
+    pub name: &'a str,
+    /// What is counted, as `rows`.
+    pub unit: &'a str,
+    /// How many of them one run does.
+    pub work: f64,
+    /// How many were compared and found equal before measuring.
+    pub equal: u64,
+    /// Measured rounds after one that is not.
+    pub rounds: usize,
+}
+
+/// What one run of a side took.
+#[derive(Clone, Copy)]
+struct Taken {
+    wall: Duration,
+    cpu: Duration,
+}
+
+/// The ratios so far.
+#[derive(Default)]
+pub struct Report {
+    failed: bool,
+}
+
+impl Report {
+    /// Whether nothing failed and every floor was held.
+    pub fn held(&self) -> bool {
+        !self.failed
+    }
+
+    /// Something could not be measured.
+    pub fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Measures ours and theirs in turn and prints the line. The ratio is theirs to ours in time: above 1 we are faster.
+    pub fn measure(
+        &mut self,
+        case: &Case<'_>,
+        mut ours: impl FnMut() -> Outcome<()>,
+        mut theirs: impl FnMut() -> Outcome<()>,
+    ) -> Outcome<()> {
+        let floor = floor(case.name)?;
+        timed(&mut ours)?;
+        timed(&mut theirs)?;
+        let mut rounds = Vec::with_capacity(case.rounds);
+        for round in 0..case.rounds {
+            // Who goes first changes, so that neither always finds the other's traces.
+            let pair = if round % 2 == 0 {
+                let ours = timed(&mut ours)?;
+                (ours, timed(&mut theirs)?)
+            } else {
+                let theirs = timed(&mut theirs)?;
+                (timed(&mut ours)?, theirs)
+            };
+            rounds.push(pair);
+        }
+        let line = line(case, &rounds, floor);
+        println!("{line}");
+        if let (Some(floor), Some(ratio)) = (floor, line["ratio"].as_f64())
+            && ratio < floor
+        {
+            eprintln!(
+                "{}: {ratio} is under the recorded floor of {floor}",
+                case.name
+            );
+            self.failed = true;
+        }
+        Ok(())
+    }
+}
+
+fn floor(name: &str) -> Outcome<Option<f64>> {
+    let floors: Value = serde_json::from_str(FLOORS)?;
+    match floors.get(name) {
+        Some(floor) => Ok(floor.as_f64()),
+        None => Err(format!(
+            "{name} has no entry in benches/floors.json (null where it is only told)"
+        )
+        .into()),
+    }
+}
+
+fn line(case: &Case<'_>, rounds: &[(Taken, Taken)], floor: Option<f64>) -> Value {
+    let of = |f: &dyn Fn(&(Taken, Taken)) -> f64| sorted(rounds.iter().map(f).collect());
+    let ratios = of(&|(ours, theirs)| theirs.wall.as_secs_f64() / ours.wall.as_secs_f64());
+    let cpu = of(&|(ours, theirs)| theirs.cpu.as_secs_f64() / ours.cpu.as_secs_f64().max(1e-9));
+    let rate = |side: fn(&(Taken, Taken)) -> Taken| {
+        case.work / middle(&of(&|r| side(r).wall.as_secs_f64()))
+    };
+    json!({
+        "case": case.name,
+        "ratio": rounded(middle(&ratios)),
+        "low": rounded(ratios.first().copied().unwrap_or(f64::NAN)),
+        "high": rounded(ratios.last().copied().unwrap_or(f64::NAN)),
+        "floor": floor,
+        "cpu_ratio": rounded(middle(&cpu)),
+        format!("our_{}_per_s", case.unit): rate(|r| r.0).round(),
+        format!("their_{}_per_s", case.unit): rate(|r| r.1).round(),
+        "equal": case.equal,
+        "rounds": rounds.len(),
+        "load": load(),
+    })
+}
+
+fn timed(run: &mut impl FnMut() -> Outcome<()>) -> Outcome<Taken> {
+    let (from, cpu) = (Instant::now(), cpu_time());
+    run()?;
+    Ok(Taken {
+        wall: from.elapsed(),
+        cpu: cpu_time().saturating_sub(cpu),
+    })
+}
+
+/// Processor time of this process, all threads.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is a place for the answer; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// Load of the last minute: a ratio from a busy machine is told apart by it.
+fn load() -> Value {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = text
+        .split(' ')
+        .next()
+        .and_then(|word| word.parse::<f64>().ok());
+    json!(first)
+}
