@@ -1,5 +1,8 @@
 //! Carrying out statements: one line per statement here, one file per statement beside.
 
+mod assign;
+mod change;
+mod insert_values;
 mod alter_model;
 mod alter_secret;
 mod alter_table;

@@ -1,6 +1,6 @@
 //! Finding names for a statement: relations, models, schemas, and the tables behind relations.
 
-use super::{Context, system};
+use super::{Context, TARGET, system};
 use crate::catalog::{DATABASE, Model, ObjectName, Relation, RelationKind};
 use crate::error::{Error, Result};
 use crate::{lake, source};
@@ -121,6 +121,9 @@ impl Context {
             }
         }
         let name = reference.table();
+        if name == TARGET {
+            return Ok(self.target.clone());
+        }
         if reference.schema().is_none() {
             if let Some(found) = system::table(self, "pg_catalog", name).await {
                 return found.map(Some);

@@ -30,6 +30,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which a query finds [`Context::target`]; no identifier looks like it.
+pub const TARGET: &str = "\u{1}target";
+
 /// Severity of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -95,6 +98,8 @@ pub struct Context {
     pub vars: Arc<Mutex<alcedo_sql::vars::Vars>>,
     pub user: String,
     pub search_path: Vec<String>,
+    /// A table that stands outside the catalog: the files that UPDATE and DELETE work on.
+    pub target: Option<Arc<dyn datafusion::catalog::TableProvider>>,
     /// How many views deep planning is.
     pub view_depth: usize,
     /// Types that the client gave or that preparing found, by position.

@@ -30,6 +30,8 @@ pub fn runtime(config: &Config, stores: Arc<dyn ObjectStoreRegistry>) -> Result<
         .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
         .with_object_store_registry(stores)
+        // New files are seen by the next query.
+        .with_object_list_cache_limit(0)
         .build_arc()
         .map_err(from_datafusion)
 }

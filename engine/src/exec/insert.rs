@@ -1,0 +1,206 @@
+//! `INSERT`: rows of a query into a managed table, or into the topic of a source.
+
+use super::assign::{Rules, project};
+use super::insert_values::{adapt, too_many};
+use super::Output;
+use crate::catalog::{Column, ObjectName, Relation, RelationKind, Table};
+use crate::error::datafusion::from_datafusion;
+use crate::error::{Error, Kind, Result};
+use crate::lake::managed::{self, Change};
+use crate::lake::scan::DataFile;
+use crate::lake::stored::stored_schema;
+use crate::lake::writer::{TableWriter, remove};
+use crate::query::Context;
+use crate::source;
+use alcedo_sql::options::closest;
+use alcedo_sql::statement::Insert;
+use alcedo_sql::{SqlState, ast};
+use datafusion::arrow::datatypes::FieldRef;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use futures::StreamExt;
+
+/// Lost races after which a change gives up.
+pub(super) const TRIES_MAX: usize = 10;
+
+/// Inserts all rows, or none.
+pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
+    let (name, relation) = ctx.relation(&s.table)?;
+    let columns = target_columns(&name, &relation)?;
+    let input = Input::of(s, &name, columns, ctx.parameter_types.clone())?;
+    let ctx = Context { parameter_types: input.types.clone(), ..ctx.clone() };
+    let plan = input.plan(&ctx, s).await?;
+    let rows = match &relation.kind {
+        RelationKind::Source(source) => {
+            let given: Vec<String> = input.targets.iter().map(|t| columns[*t].name.clone()).collect();
+            let sources = input.targets.iter().enumerate().map(|(i, _)| Some(i)).collect::<Vec<_>>();
+            let wanted: Vec<Column> = input.targets.iter().map(|t| columns[*t].clone()).collect();
+            let plan = project(&ctx, plan, &wanted, &sources).await?;
+            let rows = ctx.stream(plan).await?;
+            source::produce(ctx.source_access(), &name, source, &given, rows).await?
+        }
+        RelationKind::Table(table) => {
+            let given = if s.query.is_some() { plan.schema().fields().len() } else { 0 };
+            let plan = project(&ctx, plan, columns, &input.sources(columns.len(), given)).await?;
+            let rows = ctx.stream(plan).await?;
+            append(&ctx, &name, table, rows).await?
+        }
+        RelationKind::View(_) | RelationKind::External(_) => 0,
+    };
+    Ok(Output::done(format!("INSERT 0 {rows}")))
+}
+
+/// Types of the parameters: those that stand where a column's value goes have its type.
+pub(crate) async fn prepare(ctx: &Context, s: &Insert) -> Result<Vec<FieldRef>> {
+    let (name, relation) = ctx.relation(&s.table)?;
+    let columns = target_columns(&name, &relation)?;
+    let input = Input::of(s, &name, columns, ctx.parameter_types.clone())?;
+    let Some(query) = &input.query else { return Ok(Vec::new()) };
+    let ctx = Context { parameter_types: input.types.clone(), ..ctx.clone() };
+    Ok(ctx.prepare_query(query).await?.parameters)
+}
+
+fn target_columns<'a>(name: &ObjectName, relation: &'a Relation) -> Result<&'a [Column]> {
+    let refused = |what: &str, hint: &str| {
+        Err(Error::user(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cannot insert into {what} \"{}\"", name.name))
+            .hint(hint))
+    };
+    match &relation.kind {
+        RelationKind::Table(_) | RelationKind::Source(_) => Ok(relation.columns()),
+        RelationKind::View(_) => refused("view", "Insert into the table that the view reads."),
+        RelationKind::External(_) => {
+            refused("external table", "External tables are only read: put files into their folder, or use CREATE TABLE AS.")
+        }
+    }
+}
+
+/// The query of an INSERT with its values adapted to the columns they go to.
+struct Input {
+    /// Table columns in the order of the query's.
+    targets: Vec<usize>,
+    query: Option<ast::Query>,
+    types: Vec<Option<FieldRef>>,
+}
+
+impl Input {
+    fn of(s: &Insert, name: &ObjectName, columns: &[Column], mut types: Vec<Option<FieldRef>>) -> Result<Self> {
+        let mut targets: Vec<usize> = (0..columns.len()).collect();
+        if !s.columns.is_empty() {
+            targets.clear();
+            for column in &s.columns {
+                let Some(at) = columns.iter().position(|c| c.name == *column) else {
+                    return Err(no_column(name, columns, column));
+                };
+                if targets.contains(&at) {
+                    let text = format!("column \"{column}\" specified more than once");
+                    return Err(Error::user(SqlState::DUPLICATE_COLUMN, text));
+                }
+                targets.push(at);
+            }
+        }
+        let query = match &s.query {
+            None => None,
+            Some(query) => {
+                let mut query = query.as_ref().clone();
+                let wanted: Vec<&Column> = targets.iter().map(|t| &columns[*t]).collect();
+                adapt(&mut query, &wanted, &mut types)?;
+                Some(query)
+            }
+        };
+        Ok(Self { targets, query, types })
+    }
+
+    /// Plans the query and lets `targets` be as many as it has columns.
+    async fn plan(&self, ctx: &Context, s: &Insert) -> Result<LogicalPlan> {
+        let Some(query) = &self.query else {
+            let one = alcedo_sql::parse_query("SELECT 1")?;
+            return ctx.plan_query(&one).await;
+        };
+        let plan = ctx.plan_query(query).await?;
+        let given = plan.schema().fields().len();
+        if given > self.targets.len() {
+            return Err(too_many());
+        }
+        if given < self.targets.len() && !s.columns.is_empty() {
+            return Err(Error::user(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions"));
+        }
+        Ok(plan)
+    }
+
+    /// For each table column that of the query, which has `given`, or its default.
+    fn sources(&self, count: usize, given: usize) -> Vec<Option<usize>> {
+        let mut sources = vec![None; count];
+        for (i, target) in self.targets.iter().take(given).enumerate() {
+            sources[*target] = Some(i);
+        }
+        sources
+    }
+}
+
+/// 42703 of a column that a table does not have.
+pub(super) fn no_column(name: &ObjectName, columns: &[Column], column: &str) -> Error {
+    let text = format!("column \"{column}\" of relation \"{}\" does not exist", name.name);
+    let error = Error::user(SqlState::UNDEFINED_COLUMN, text);
+    match closest(column, columns.iter().map(|c| c.name.as_str())) {
+        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+        None => error,
+    }
+}
+
+/// Writes rows into new files and commits these; gives the number of rows.
+async fn append(ctx: &Context, name: &ObjectName, table: &Table, rows: SendableRecordBatchStream) -> Result<u64> {
+    let access = ctx.lake();
+    let rules = Rules::of(ctx, &name.name, &table.columns, &table.checks).await?;
+    let files = write(ctx, &table.path, &table.columns, &rules, rows).await?;
+    let count = files.iter().filter_map(|f| f.rows).sum();
+    if files.is_empty() {
+        return Ok(0);
+    }
+    let _alone = managed::writer(&access, table).await;
+    let committed = async {
+        still_there(ctx, name, table)?;
+        managed::version(&access, table).await?.commit(&access, &[], &files, Change::Insert).await
+    }
+    .await;
+    if let Err(error) = committed {
+        remove(&access, &files).await;
+        return Err(error);
+    }
+    Ok(count)
+}
+
+/// A table that was dropped meanwhile takes no rows.
+pub(super) fn still_there(ctx: &Context, name: &ObjectName, table: &Table) -> Result<()> {
+    let now = ctx.services.catalog.snapshot();
+    let found = now.relations.get(name).is_some_and(|r| matches!(&r.kind, RelationKind::Table(t) if t.path == table.path));
+    if found {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Conflict, SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped meanwhile")))
+}
+
+/// Writes rows by the rules of a table into files that are not visible yet.
+pub(super) async fn write(
+    ctx: &Context,
+    folder: &str,
+    columns: &[Column],
+    rules: &Rules,
+    mut rows: SendableRecordBatchStream,
+) -> Result<Vec<DataFile>> {
+    let mut writer = TableWriter::new(ctx.lake(), folder, stored_schema(columns));
+    let written = async {
+        while let Some(batch) = rows.next().await {
+            let batch = rules.apply(&batch.map_err(from_datafusion)?)?;
+            writer.write(&batch).await?;
+        }
+        ctx.cancel.check()
+    }
+    .await;
+    match written {
+        Ok(()) => writer.finish().await,
+        Err(error) => {
+            writer.discard().await;
+            Err(error)
+        }
+    }
+}
