@@ -8,16 +8,16 @@ use crate::config::{Components, Config};
 use crate::error::{Error, Kind, Result};
 use crate::lake::stores::Stores;
 use crate::model::Registry;
-use crate::model::runs::{Runs, Status};
+use crate::model::runs::Runs;
 use crate::query::{Cancel, Services, state};
 use crate::source::dead_letters::DeadLetters;
 use alcedo_sql::SqlState;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long closing waits for trainings to end, in steps: they stop between two rounds.
+/// How long closing waits for statements to end, in steps: a training stops between two rounds.
 const CLOSING_STEPS: u32 = 200;
 const CLOSING_STEP: Duration = Duration::from_millis(25);
 
@@ -31,6 +31,17 @@ pub(super) struct Shared {
     sessions: Mutex<HashMap<i32, Entry>>,
     next_pid: AtomicI32,
     closed: AtomicBool,
+    /// Statements that are being carried out; those that only give rows still are not among them.
+    executing: AtomicUsize,
+}
+
+/// A statement that is being carried out.
+pub(super) struct Executing<'a>(&'a AtomicUsize);
+
+impl Drop for Executing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What ending a statement from outside needs of its session.
@@ -68,6 +79,7 @@ impl Engine {
             sessions: Mutex::default(),
             next_pid: AtomicI32::new(1),
             closed: AtomicBool::new(false),
+            executing: AtomicUsize::new(0),
         })))
     }
 
@@ -114,7 +126,7 @@ impl Engine {
     /// Ends all statements, trainings among them, and gives the data directory up. Sessions that are left fail
     /// from here on.
     pub async fn close(&self) {
-        if self.0.closed.swap(true, Ordering::Relaxed) {
+        if self.0.closed.swap(true, Ordering::SeqCst) {
             return;
         }
         for entry in self.0.sessions().values() {
@@ -125,16 +137,9 @@ impl Engine {
                 .token
                 .cancel();
         }
-        // A statement that is ending writes down how it ended.
+        // A write that is under way ends, and a training writes down how it ended.
         for _ in 0..CLOSING_STEPS {
-            if !self
-                .0
-                .services
-                .trainings
-                .all()
-                .iter()
-                .any(|run| run.status == Status::Running)
-            {
+            if self.0.executing.load(Ordering::SeqCst) == 0 {
                 break;
             }
             tokio::time::sleep(CLOSING_STEP).await;
@@ -148,9 +153,14 @@ impl Shared {
         self.sessions().remove(&pid);
     }
 
+    pub(super) fn execute(&self) -> Executing<'_> {
+        self.executing.fetch_add(1, Ordering::SeqCst);
+        Executing(&self.executing)
+    }
+
     /// 57P01 once the engine is closed.
     pub(super) fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::SeqCst) {
             return Err(Error::new(
                 Kind::Canceled,
                 SqlState::ADMIN_SHUTDOWN,

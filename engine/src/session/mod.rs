@@ -217,6 +217,7 @@ impl Session {
             vars: Arc::clone(&self.vars),
             user: self.user.clone(),
             search_path: lock(&self.vars).search_path(&self.user),
+            target: None,
             view_depth: 0,
             parameter_types: Vec::new(),
             parameters: Vec::new(),

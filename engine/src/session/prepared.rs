@@ -178,6 +178,7 @@ impl Session {
     /// What the statement fails with; a block is then aborted.
     pub async fn execute(&self, bound: Bound) -> Result<Output> {
         let prepared = bound.prepared.clone();
+        let _executing = self.shared.execute();
         let work = AssertUnwindSafe(self.execute_inner(bound)).catch_unwind();
         let outcome = work
             .await
