@@ -1,58 +1,39 @@
-//! `CREATE EXTERNAL TABLE`: the files are looked at once, for their columns.
+//! `CREATE EXTERNAL TABLE`: the files are looked at once, for their columns; each query lists them again.
 
-use super::create_table::columns as declared_columns;
-use super::Output;
-use crate::catalog::{External, Relation, RelationKind};
+use super::{Output, relation_exists};
+use crate::catalog::{Column, External, Relation, RelationKind};
 use crate::error::{Error, Result};
-use crate::lake::external::{Declaration, columns, options};
+use crate::lake::external::{Declared, discover};
+use crate::lake::file_options;
 use crate::query::Context;
 use alcedo_sql::SqlState;
-use alcedo_sql::statement::CreateExternalTable;
+use alcedo_sql::statement::{CreateExternalTable, Name};
 
 /// Makes an external table.
 pub(crate) async fn run(ctx: &Context, s: &CreateExternalTable) -> Result<Output> {
     let name = ctx.name_for_create(&s.name)?;
-    if ctx.snapshot.relations.contains_key(&name) && !s.or_replace {
+    let done = Output::done("CREATE EXTERNAL TABLE");
+    if let Some(old) = ctx.snapshot.relations.get(&name) {
         if s.if_not_exists {
             ctx.notices.notice(format!("relation \"{}\" already exists, skipping", name.name));
-            return Ok(Output::done("CREATE EXTERNAL TABLE"));
+            return Ok(done);
         }
-        return Err(super::relation_exists(&name));
+        replaceable(s, old, &name.name)?;
     }
-    let format = s.format.to_string().to_lowercase();
-    let given = options(&format, &s.options)?;
-    let declared = Declaration {
-        format: &format,
-        location: &s.location,
-        columns: declared_columns(&s.columns)?,
-        partitioned_by: &s.partitioned_by,
-        options: &given,
-    };
-    let (columns, partitioned_by) = ctx.or_canceled(columns(&ctx.lake(), &declared, &ctx.state()?)).await??;
-    let external = External {
-        columns,
-        format: format.clone(),
-        location: s.location.clone(),
-        partitioned_by,
-        options: given.clone(),
-        text: s.to_string(),
-    };
+    let external = external(ctx, s, &Name { schema: Some(name.schema.clone()), name: name.name.clone() }).await?;
     ctx.services
         .catalog
         .update(|snapshot| {
             if !snapshot.schemas.contains_key(&name.schema) {
                 return Err(ctx.no_schema(&name.schema));
             }
-            match snapshot.relations.get(&name).map(|r| &r.kind) {
-                None => {}
-                Some(RelationKind::External(_)) if s.or_replace => {}
-                Some(_) if s.or_replace => {
-                    let text = format!("\"{}\" is not an external table", name.name);
-                    return Err(Error::user(SqlState::WRONG_OBJECT_TYPE, text));
-                }
-                Some(_) => return Err(super::relation_exists(&name)),
+            let old = snapshot.relations.get(&name);
+            if old.is_some() && !s.or_replace {
+                return Err(relation_exists(&name));
             }
-            let oid = snapshot.take_oid();
+            old.map(|old| replaceable(s, old, &name.name)).transpose()?;
+            let oid = old.map(|old| old.oid);
+            let oid = oid.unwrap_or_else(|| snapshot.take_oid());
             let relation = Relation {
                 oid,
                 owner: ctx.user.clone(),
@@ -63,5 +44,45 @@ pub(crate) async fn run(ctx: &Context, s: &CreateExternalTable) -> Result<Output
             Ok(())
         })
         .await?;
-    Ok(Output::done("CREATE EXTERNAL TABLE"))
+    Ok(done)
+}
+
+/// Only an external table takes the place of another.
+fn replaceable(s: &CreateExternalTable, old: &Relation, name: &str) -> Result<()> {
+    match (&old.kind, s.or_replace) {
+        (RelationKind::External(_), true) => Ok(()),
+        (_, true) => {
+            Err(Error::user(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not an external table"))
+                .hint("Drop it first, or take another name."))
+        }
+        (_, false) => Err(Error::user(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))),
+    }
+}
+
+async fn external(ctx: &Context, s: &CreateExternalTable, qualified: &Name) -> Result<External> {
+    let format = s.format.to_string().to_lowercase();
+    let mut options = file_options::check(&format, s.options.clone())?;
+    let mut columns = Vec::with_capacity(s.columns.len());
+    for c in &s.columns {
+        if !c.nullable || c.default.is_some() {
+            return Err(Error::unsupported(format!(
+                "NOT NULL and DEFAULT are not supported on external tables, as on column \"{}\"",
+                c.name
+            ))
+            .hint("Others write the files: leave them out, or use coalesce() in a view."));
+        }
+        columns.push(Column { name: c.name.clone(), ty: c.ty.clone(), nullable: true, default: None });
+    }
+    let declared = Declared {
+        format: &format,
+        location: &s.location,
+        options: &mut options,
+        columns,
+        partitioned_by: s.partitioned_by.clone(),
+    };
+    let state = ctx.state()?;
+    let access = ctx.lake();
+    let (columns, partitioned_by) = ctx.or_canceled(discover(&access, &state, declared)).await??;
+    let text = CreateExternalTable { name: qualified.clone(), ..s.clone() }.to_string();
+    Ok(External { columns, format, location: s.location.clone(), partitioned_by, options, text })
 }

@@ -5,6 +5,7 @@
 
 mod convert;
 pub mod external;
+pub mod file_options;
 pub mod managed;
 pub mod scan;
 pub mod stored;
