@@ -13,44 +13,64 @@ const TUPLES_OK: c_int = 2;
 type Conn = *mut c_void;
 type Raw = *mut c_void;
 
-/// The functions used, by their names in `libpq-fe.h`.
-struct Functions {
-    connect: unsafe extern "C" fn(*const c_char) -> Conn,
-    status: unsafe extern "C" fn(Conn) -> c_int,
-    error: unsafe extern "C" fn(Conn) -> *const c_char,
-    finish: unsafe extern "C" fn(Conn),
-    exec: unsafe extern "C" fn(Conn, *const c_char) -> Raw,
-    exec_params: ExecParams,
-    prepare: unsafe extern "C" fn(Conn, *const c_char, *const c_char, c_int, *const c_void) -> Raw,
-    exec_prepared: ExecPrepared,
-    result_status: unsafe extern "C" fn(Raw) -> c_int,
-    rows: unsafe extern "C" fn(Raw) -> c_int,
-    columns: unsafe extern "C" fn(Raw) -> c_int,
-    value: unsafe extern "C" fn(Raw, c_int, c_int) -> *const c_char,
-    length: unsafe extern "C" fn(Raw, c_int, c_int) -> c_int,
-    is_null: unsafe extern "C" fn(Raw, c_int, c_int) -> c_int,
-    clear: unsafe extern "C" fn(Raw),
+/// The functions used: the field, the symbol in `libpq-fe.h`, its type there.
+macro_rules! functions {
+    ($($field:ident $symbol:literal $ty:ty;)*) => {
+        struct Functions { $($field: $ty),* }
+
+        fn load() -> Outcome<Functions> {
+            let library = Library::open()?;
+            // SAFETY: the types are those of libpq-fe.h, which have not changed since PostgreSQL 7.4.
+            unsafe { Ok(Functions { $($field: std::mem::transmute::<*mut c_void, $ty>(library.find($symbol)?)),* }) }
+        }
+    };
 }
 
-type ExecParams = unsafe extern "C" fn(
-    Conn,
-    *const c_char,
-    c_int,
-    *const c_void,
-    *const *const c_char,
-    *const c_int,
-    *const c_int,
-    c_int,
-) -> Raw;
-type ExecPrepared = unsafe extern "C" fn(
-    Conn,
-    *const c_char,
-    c_int,
-    *const *const c_char,
-    *const c_int,
-    *const c_int,
-    c_int,
-) -> Raw;
+type Text = *const c_char;
+type Texts = *const *const c_char;
+type Numbers = *const c_int;
+
+functions! {
+    connect c"PQconnectdb" unsafe extern "C" fn(Text) -> Conn;
+    status c"PQstatus" unsafe extern "C" fn(Conn) -> c_int;
+    error c"PQerrorMessage" unsafe extern "C" fn(Conn) -> Text;
+    finish c"PQfinish" unsafe extern "C" fn(Conn);
+    exec c"PQexec" unsafe extern "C" fn(Conn, Text) -> Raw;
+    exec_params c"PQexecParams"
+        unsafe extern "C" fn(Conn, Text, c_int, *const c_void, Texts, Numbers, Numbers, c_int) -> Raw;
+    prepare c"PQprepare" unsafe extern "C" fn(Conn, Text, Text, c_int, *const c_void) -> Raw;
+    exec_prepared c"PQexecPrepared" unsafe extern "C" fn(Conn, Text, c_int, Texts, Numbers, Numbers, c_int) -> Raw;
+    result_status c"PQresultStatus" unsafe extern "C" fn(Raw) -> c_int;
+    rows c"PQntuples" unsafe extern "C" fn(Raw) -> c_int;
+    columns c"PQnfields" unsafe extern "C" fn(Raw) -> c_int;
+    value c"PQgetvalue" unsafe extern "C" fn(Raw, c_int, c_int) -> Text;
+    length c"PQgetlength" unsafe extern "C" fn(Raw, c_int, c_int) -> c_int;
+    is_null c"PQgetisnull" unsafe extern "C" fn(Raw, c_int, c_int) -> c_int;
+    clear c"PQclear" unsafe extern "C" fn(Raw);
+}
+
+/// The shared library, which stays loaded.
+struct Library(*mut c_void);
+
+impl Library {
+    fn open() -> Outcome<Library> {
+        // SAFETY: the name ends with a NUL; the library's constructors need nothing of us.
+        let handle = unsafe { libc::dlopen(c"libpq.so.5".as_ptr(), libc::RTLD_NOW) };
+        if handle.is_null() {
+            return Err("libpq.so.5 cannot be loaded (Debian's package libpq5 has it)".into());
+        }
+        Ok(Library(handle))
+    }
+
+    fn find(&self, name: &CStr) -> Outcome<*mut c_void> {
+        // SAFETY: the library is loaded and the name ends with a NUL.
+        let symbol = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        if symbol.is_null() {
+            return Err(format!("libpq has no {}", name.to_string_lossy()).into());
+        }
+        Ok(symbol)
+    }
+}
 
 /// Loads the library once.
 fn functions() -> Outcome<&'static Functions> {
@@ -59,46 +79,6 @@ fn functions() -> Outcome<&'static Functions> {
         .get_or_init(|| load().map_err(|e| e.to_string()))
         .as_ref()
         .map_err(|e| e.clone().into())
-}
-
-fn load() -> Outcome<Functions> {
-    // SAFETY: the name ends with a NUL; the library's constructors need nothing of us.
-    let library = unsafe { libc::dlopen(c"libpq.so.5".as_ptr(), libc::RTLD_NOW) };
-    if library.is_null() {
-        return Err("libpq.so.5 cannot be loaded (Debian's package libpq5 has it)".into());
-    }
-    let find = |name: &CStr| -> Outcome<*mut c_void> {
-        // SAFETY: the library is loaded and the name ends with a NUL.
-        let symbol = unsafe { libc::dlsym(library, name.as_ptr()) };
-        if symbol.is_null() {
-            Err(format!("libpq has no {}", name.to_string_lossy()).into())
-        } else {
-            Ok(symbol)
-        }
-    };
-    macro_rules! function {
-        // SAFETY: the field's type is the function's in libpq-fe.h, which has not changed since PostgreSQL 7.4.
-        ($name:literal) => {
-            unsafe { std::mem::transmute(find($name)?) }
-        };
-    }
-    Ok(Functions {
-        connect: function!(c"PQconnectdb"),
-        status: function!(c"PQstatus"),
-        error: function!(c"PQerrorMessage"),
-        finish: function!(c"PQfinish"),
-        exec: function!(c"PQexec"),
-        exec_params: function!(c"PQexecParams"),
-        prepare: function!(c"PQprepare"),
-        exec_prepared: function!(c"PQexecPrepared"),
-        result_status: function!(c"PQresultStatus"),
-        rows: function!(c"PQntuples"),
-        columns: function!(c"PQnfields"),
-        value: function!(c"PQgetvalue"),
-        length: function!(c"PQgetlength"),
-        is_null: function!(c"PQgetisnull"),
-        clear: function!(c"PQclear"),
-    })
 }
 
 /// A connection.
