@@ -96,6 +96,7 @@ impl Context {
         lake::Access {
             catalog: Arc::clone(&self.services.catalog),
             stores: Arc::clone(&self.services.stores),
+            pins: self.pins.clone(),
         }
     }
 
@@ -125,13 +126,13 @@ impl Context {
             return Ok(self.target.clone());
         }
         if reference.schema().is_none() {
-            if let Some(found) = system::table(self, "pg_catalog", name).await {
+            if let Some(found) = system::table(self, "pg_catalog", name) {
                 return found.map(Some);
             }
         }
         let name = Name { schema: reference.schema().map(str::to_owned), name: name.to_owned() };
         for schema in self.schemas_of(&name) {
-            if let Some(found) = system::table(self, &schema, &name.name).await {
+            if let Some(found) = system::table(self, &schema, &name.name) {
                 return found.map(Some);
             }
             let key = ObjectName { schema, name: name.name.clone() };

@@ -1,17 +1,19 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
 //! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
-//! DataFusion up; `names`, `arithmetic` and `sql_types` make it answer as PostgreSQL does; `error` turns
+//! DataFusion up; `names`, `arithmetic`, `literals`, `sole` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
 
 mod arithmetic;
 mod context;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
+mod literals;
 pub mod names;
 pub mod planning;
 pub mod predict;
 mod run;
+mod sole;
 mod sql_types;
 pub mod state;
 pub mod system;
@@ -100,6 +102,8 @@ pub struct Context {
     pub search_path: Vec<String>,
     /// A table that stands outside the catalog: the files that UPDATE and DELETE work on.
     pub target: Option<Arc<dyn datafusion::catalog::TableProvider>>,
+    /// Versions of managed tables that the statement has begun to read.
+    pub pins: crate::lake::managed::Pins,
     /// How many views deep planning is.
     pub view_depth: usize,
     /// Types that the client gave or that preparing found, by position.

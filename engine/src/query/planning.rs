@@ -13,11 +13,13 @@ use crate::types::{arrow_field, sql_type};
 use alcedo_sql::SqlState;
 use alcedo_sql::ast;
 use alcedo_sql::types::SqlType;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::ScalarAndMetadata;
-use datafusion::common::{DFSchema, DataFusionError, ParamValues, TableReference};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
@@ -69,6 +71,7 @@ impl ContextProvider for Names<'_> {
                 format!("function {name} does not exist"),
             ))
         })?;
+        let args = args.into_iter().map(|arg| self.constant(arg)).collect::<Result<Vec<_>, _>>()?;
         let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?;
         Ok(provider_as_source(provider))
     }
@@ -94,7 +97,8 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        // The session's answers come before DataFusion's: `version()`, `current_schema()`.
+        system::function(self.context, name).or_else(|| self.state.scalar_functions().get(name).cloned())
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -118,7 +122,7 @@ impl ContextProvider for Names<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        self.state.scalar_functions().keys().cloned().collect()
+        system::FUNCTIONS.iter().chain(self.state.scalar_functions().keys()).cloned().collect()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
@@ -132,6 +136,27 @@ impl ContextProvider for Names<'_> {
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
     }
+}
+
+impl Names<'_> {
+    /// A constant argument as the literal that table functions ask for; whole numbers as bigint.
+    fn constant(&self, arg: Expr) -> Result<Expr, DataFusionError> {
+        let varies = arg.any_column_refs() || arg.contains_outer() || arg.is_volatile() || has_placeholder(&arg)?;
+        if varies {
+            return Ok(arg);
+        }
+        let physical = self.state.create_physical_expr(arg, &DFSchema::empty())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+        let value = ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?;
+        let whole = value.data_type().is_integer();
+        let value = if whole { value.cast_to(&DataType::Int64)? } else { value };
+        Ok(Expr::Literal(value, None))
+    }
+}
+
+fn has_placeholder(expr: &Expr) -> Result<bool, DataFusionError> {
+    expr.exists(|e| Ok(matches!(e, Expr::Placeholder(_))))
 }
 
 impl Context {
@@ -155,7 +180,10 @@ impl Context {
         let ast::SetExpr::Select(select) = *query.body else {
             return Err(Error::internal("an expression became something else"));
         };
-        let Some(ast::SelectItem::UnnamedExpr(expr)) = select.projection.into_iter().next() else {
+        let Some(
+            ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. },
+        ) = select.projection.into_iter().next()
+        else {
             return Err(Error::internal("an expression became something else"));
         };
         let names = Names { context: self, state: &state, tables };
@@ -246,10 +274,10 @@ impl Context {
         query: &mut Box<ast::Query>,
     ) -> Result<(SessionState, HashMap<TableReference, Arc<dyn TableSource>>)> {
         self.cancel.check()?;
-        system::rewrite(self, query)?;
         names::assign(query);
         let functions = predict::rewrite(self, query).await?;
         let mut tables = table_functions::bind(self, query).await?;
+        system::rewrite(self, query);
         let mut state = self.state()?;
         register(&mut state, functions)?;
         let statement = datafusion::sql::parser::Statement::Statement(Box::new(ast::Statement::Query(query.clone())));

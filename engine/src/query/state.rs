@@ -3,11 +3,13 @@
 use super::arithmetic::CheckedArithmetic;
 use super::error::from_datafusion;
 use super::sql_types::SqlTypes;
-use super::{Context, system};
+use super::Context;
+use super::literals::ArrayLiterals;
+use super::sole::{Sole, SoleValue};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreRegistry;
@@ -60,6 +62,9 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         .ok_or_else(|| Error::internal("the checked integer functions are not registered"))?;
     state.add_analyzer_rule(Arc::new(arithmetic));
     register(&mut state, functions)?;
+    register(&mut state, vec![Arc::new(SoleValue::default().into())])?;
+    state.register_udaf(Arc::new(Sole::default().into())).map_err(from_datafusion)?;
+    state.register_expr_planner(Arc::new(ArrayLiterals)).map_err(from_datafusion)?;
     Ok(state)
 }
 
@@ -68,7 +73,6 @@ pub(super) fn register(
     state: &mut SessionState,
     functions: Vec<Arc<datafusion::logical_expr::ScalarUDF>>,
 ) -> Result<()> {
-    use datafusion::execution::FunctionRegistry;
     for function in functions {
         state.register_udf(function).map_err(from_datafusion)?;
     }
@@ -76,7 +80,7 @@ pub(super) fn register(
 }
 
 impl Context {
-    /// This statement's DataFusion state: the engine's, with the session's variables and functions.
+    /// This statement's DataFusion state: the engine's, with the session's variables.
     pub fn state(&self) -> Result<SessionState> {
         let mut state = self.services.template.clone();
         {
@@ -92,7 +96,6 @@ impl Context {
         }
         let started = chrono::DateTime::from_timestamp_micros(self.started_us);
         state.execution_props_mut().query_execution_start_time = started;
-        register(&mut state, system::functions(self))?;
         Ok(state)
     }
 }

@@ -1,7 +1,7 @@
 //! The columns of system tables, and the making of a table from rows that name only what they know.
 
 use crate::error::{Error, Result};
-use crate::query::error::from_datafusion;
+use crate::error::datafusion::from_datafusion;
 use crate::types::arrow_field;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{
@@ -48,6 +48,24 @@ impl From<String> for Cell {
 impl From<u32> for Cell {
     fn from(value: u32) -> Self {
         Cell::Int(value.into())
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(value: u64) -> Self {
+        Cell::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(value: f64) -> Self {
+        Cell::Float(value)
+    }
+}
+
+impl From<Vec<String>> for Cell {
+    fn from(value: Vec<String>) -> Self {
+        Cell::Texts(value)
     }
 }
 
@@ -157,6 +175,13 @@ pub(super) fn provider(columns: &[Column], rows: &[Row]) -> Result<Arc<dyn Table
     Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).map_err(from_datafusion)?))
 }
 
+/// Cells of one type as an array.
+pub(super) fn values(ty: &SqlType, cells: &[Cell]) -> Result<ArrayRef> {
+    let column = Column { name: "", ty: ty.clone(), nullable: true };
+    let cells: Vec<Option<&Cell>> = cells.iter().map(Some).collect();
+    array(&column, &arrow_field("", ty, true), &cells)
+}
+
 /// Appends to a builder: the value, the column's zero, or NULL.
 macro_rules! build {
     ($builder:expr, $column:expr, $cells:expr, $zero:expr, $($pattern:pat => $value:expr),+) => {{
@@ -189,7 +214,7 @@ fn array(column: &Column, field: &Field, cells: &[Option<&Cell>]) -> Result<Arra
             Float64Builder::new(), column, cells, 0.0,
             Cell::Float(v) => *v, Cell::Int(v) => *v as f64
         ),
-        SqlType::Text | SqlType::Name => build!(
+        SqlType::Text | SqlType::Name | SqlType::Json | SqlType::Jsonb => build!(
             StringBuilder::new(), column, cells, "",
             Cell::Text(v) => v.as_str()
         ),

@@ -1,0 +1,109 @@
+//! Queries as clients send them, made into queries that the planner reads. The parser has taken off what is
+//! only spelling; what needs the catalog or the planner's functions is done here, on the syntax tree.
+//!
+//! | written | planned as |
+//! |---|---|
+//! | `'t'::regclass`, `x::regtype` … | an oid; a name where it is shown or becomes text (`casts`) |
+//! | `(SELECT a FROM …)` as a value | at most one row, 21000 otherwise (`subqueries`) |
+//! | `ARRAY(SELECT …)` | a subquery with `array_agg`, or a transformed array (`subqueries`) |
+//! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))` (`sets`) |
+//! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)` (`sets`) |
+//! | subqueries beside a table of the system that is always empty | NULL, for they are never asked (`sets`) |
+
+mod casts;
+mod sets;
+mod subqueries;
+
+use crate::query::Context;
+use alcedo_sql::ast::{
+    self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    Query, Select, TableFactor, VisitMut, VisitorMut,
+};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+/// Rewrites a query whose output columns have their names already.
+pub(crate) fn rewrite(ctx: &Context, query: &mut Query) {
+    let mut rewriter = Rewriter { ctx, compared: HashSet::new() };
+    // It never breaks off.
+    let _ = VisitMut::visit(query, &mut rewriter);
+    casts::show(&mut query.body);
+}
+
+struct Rewriter<'a> {
+    ctx: &'a Context,
+    /// Where subqueries stand that ANY and ALL compare with: these may have many rows.
+    compared: HashSet<*const Expr>,
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        sets::never_asked(select);
+        sets::in_projection(select);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        sets::unnest(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr {
+            self.compared.insert(std::ptr::from_ref(right.as_ref()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        casts::cast(expr);
+        subqueries::array(expr, &|name| self.is_aggregate(name));
+        if !self.compared.contains(&std::ptr::from_ref(expr)) {
+            subqueries::scalar(expr, &|name| self.is_aggregate(name));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Rewriter<'_> {
+    fn is_aggregate(&self, name: &str) -> bool {
+        self.ctx.services.template.aggregate_functions().contains_key(name)
+    }
+}
+
+/// The call of a function.
+fn call(name: &str, args: Vec<Expr>) -> Function {
+    let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    }
+}
+
+/// Takes an expression out of its place.
+fn take(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, Expr::value(ast::Value::Null))
+}
+
+/// The last part of a name, folded.
+fn last(name: &ObjectName) -> Option<String> {
+    name.0.last().and_then(|p| p.as_ident()).map(crate::query::names::normal)
+}
+
+/// The name of a function that is called plainly or behind `pg_catalog.`
+fn function_name(name: &ObjectName) -> Option<String> {
+    let qualified = name.0.len() > 1;
+    let of_catalog = name.0.first().and_then(|p| p.as_ident()).is_some_and(|s| s.value == "pg_catalog");
+    if qualified && !(of_catalog && name.0.len() == 2) {
+        return None;
+    }
+    last(name)
+}

@@ -1,0 +1,111 @@
+//! Sets of rows where a value may stand, and sets that are always empty.
+
+use super::{call, function_name, last, take};
+use crate::query::system::{columns, pg_catalog};
+use alcedo_sql::ast::{
+    self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinOperator, ObjectName, Select,
+    SelectItem, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+};
+use std::ops::ControlFlow;
+
+/// A function that gives a row per value, as a column of the result.
+pub(super) fn in_projection(select: &mut Select) {
+    for item in &mut select.projection {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
+        if let Expr::Function(Function { name, .. }) = expr
+            && function_name(name).as_deref() == Some("generate_series")
+        {
+            *expr = Expr::Function(call("unnest", vec![take(expr)]));
+        }
+    }
+}
+
+/// `pg_catalog.unnest(a, …)` in FROM as the parser's own UNNEST.
+pub(super) fn unnest(factor: &mut TableFactor) {
+    let TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } = factor else { return };
+    if name.0.len() != 2 || function_name(name).as_deref() != Some("unnest") {
+        return;
+    }
+    let values = args.args.iter().map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    });
+    let Some(array_exprs) = values.collect() else { return };
+    *factor = TableFactor::UNNEST {
+        alias: alias.take(),
+        array_exprs,
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: *with_ordinality,
+    };
+}
+
+/// Beside a table that is always empty no column is ever computed: subqueries there become NULL. Clients ask
+/// such tables with subqueries that the planner cannot take apart.
+pub(super) fn never_asked(select: &mut Select) {
+    let grouped = !matches!(&select.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
+    if grouped || !select.from.iter().any(is_empty) {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            // It never breaks off.
+            let _ = VisitMut::visit(expr, &mut Forget);
+        }
+    }
+}
+
+struct Forget;
+
+impl VisitorMut for Forget {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let text = || DataType::Text;
+        let ty = match expr {
+            Expr::Subquery(_) => text(),
+            Expr::Function(f) if matches!(f.args, FunctionArguments::Subquery(_)) => {
+                DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(text()), None))
+            }
+            _ => return ControlFlow::Continue(()),
+        };
+        *expr = Expr::Cast {
+            kind: ast::CastKind::Cast,
+            expr: Box::new(Expr::value(ast::Value::Null)),
+            data_type: ty,
+            array: false,
+            format: None,
+        };
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether a part of FROM has no rows, whatever is joined to it.
+fn is_empty(from: &TableWithJoins) -> bool {
+    let inner = |join: &&ast::Join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
+        )
+    };
+    let keeps_left = from.joins.iter().all(|join| {
+        inner(&join) || matches!(join.join_operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
+    });
+    keeps_left
+        && (is_empty_table(&from.relation)
+            || from.joins.iter().filter(inner).any(|join| is_empty_table(&join.relation)))
+}
+
+fn is_empty_table(factor: &TableFactor) -> bool {
+    let TableFactor::Table { name, args: None, .. } = factor else { return false };
+    in_catalog(name).is_some_and(|table| columns::of("pg_catalog", &table).is_some() && !pg_catalog::has_rows(&table))
+}
+
+/// The table of `pg_catalog` that a name means: that schema comes first in every search path.
+fn in_catalog(name: &ObjectName) -> Option<String> {
+    let schema = name.0.len().checked_sub(2).and_then(|at| name.0[at].as_ident());
+    match schema {
+        Some(schema) if schema.value != "pg_catalog" => None,
+        _ => last(name),
+    }
+}

@@ -1,0 +1,227 @@
+//! Subqueries as values. PostgreSQL asks that one has no more than a row when it runs, the planner that it
+//! is an aggregate when it is correlated; `sole` is the aggregate that makes the one of the other.
+
+use super::{call, function_name, take};
+use crate::query::names::normal;
+use alcedo_sql::ast::{
+    self, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, LambdaFunction,
+    LambdaFunctionParameter, LambdaSyntax, LimitClause, OneOrManyWithParens, OrderByExpr, OrderByKind, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, Value, Visit, Visitor,
+};
+use std::ops::ControlFlow;
+
+/// Tells names of aggregate functions.
+type IsAggregate<'a> = &'a dyn Fn(&str) -> bool;
+
+/// `(SELECT a FROM t WHERE …)` as `sole_value((SELECT sole(a) FROM t WHERE …))`; with LIMIT 1 it is the first value.
+pub(super) fn scalar(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
+    let Expr::Subquery(query) = expr else { return };
+    let first = limit(query) == Limit::One;
+    if limit(query) == Limit::Other {
+        return;
+    }
+    let order = order(query);
+    let Some(item) = plain_item(query, is_aggregate) else { return };
+    let value = take(item);
+    if !first {
+        *item = Expr::Function(call("sole", vec![value]));
+        query.order_by = None;
+        *expr = Expr::Function(call("sole_value", vec![take(expr)]));
+        return;
+    }
+    let Some(order) = order.map(|order| resolved(order, &value)) else {
+        *item = value;
+        return;
+    };
+    let mut function = call("first_value", vec![value]);
+    ordered(&mut function, order);
+    *item = Expr::Function(function);
+    query.order_by = None;
+    query.limit_clause = None;
+}
+
+/// `ARRAY(SELECT …)`
+pub(super) fn array(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
+    let Expr::Function(function) = expr else { return };
+    if function_name(&function.name).as_deref() != Some("array") {
+        return;
+    }
+    let FunctionArguments::Subquery(query) = &mut function.args else { return };
+    if let Some(transformed) = transform(query) {
+        *expr = transformed;
+        return;
+    }
+    let mut query = std::mem::replace(query, Box::new(empty_query()));
+    let order = order(&query);
+    let simple = limit(&query) == Limit::None;
+    match (order, simple.then(|| plain_item(&mut query, is_aggregate)).flatten()) {
+        (Some(order), Some(item)) => {
+            let value = take(item);
+            let order = resolved(order, &value);
+            let mut function = call("array_agg", vec![value]);
+            ordered(&mut function, order);
+            *item = Expr::Function(function);
+            query.order_by = None;
+        }
+        _ => query = Box::new(collected(query)),
+    }
+    let none = Expr::Array(ast::Array { elem: Vec::new(), named: true });
+    *expr = Expr::Function(call("coalesce", vec![Expr::Subquery(query), none]));
+}
+
+/// `ARRAY(SELECT f(x) FROM unnest(a) x)` as a transformed array: such a FROM cannot be correlated otherwise.
+fn transform(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let [from] = select.from.as_slice() else { return None };
+    let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_ordinality: false, .. } = &from.relation else {
+        return None;
+    };
+    let plain = from.joins.is_empty() && select.selection.is_none() && is_plain(select);
+    let [array] = array_exprs.as_slice() else { return None };
+    if !plain || query.order_by.is_some() || limit(query) != Limit::None {
+        return None;
+    }
+    let name = alias.columns.first().map_or(&alias.name, |c| &c.name);
+    let body = item(select)?;
+    if matches!(body, Expr::Identifier(ident) if normal(ident) == normal(name)) {
+        return Some(array.clone());
+    }
+    let lambda = LambdaFunction {
+        params: OneOrManyWithParens::One(LambdaFunctionParameter { name: name.clone(), data_type: None }),
+        body: Box::new(body.clone()),
+        syntax: LambdaSyntax::Arrow,
+    };
+    Some(Expr::Function(call("array_transform", vec![array.clone(), Expr::Lambda(lambda)])))
+}
+
+/// `SELECT array_agg(x) FROM (query) AS t(x)`
+fn collected(query: Box<Query>) -> Query {
+    let mut outer = empty_query();
+    if let SetExpr::Select(select) = outer.body.as_mut() {
+        let column = Ident::new("x");
+        select.projection =
+            vec![SelectItem::UnnamedExpr(Expr::Function(call("array_agg", vec![Expr::Identifier(column.clone())])))];
+        select.from = vec![ast::TableWithJoins {
+            relation: TableFactor::Derived {
+                lateral: false,
+                subquery: query,
+                alias: Some(TableAlias {
+                    explicit: true,
+                    name: Ident::new("t"),
+                    columns: vec![ast::TableAliasColumnDef { name: column, data_type: None }],
+                    at: None,
+                }),
+                sample: None,
+            },
+            joins: Vec::new(),
+        }];
+    }
+    outer
+}
+
+fn empty_query() -> Query {
+    alcedo_sql::parse_query("SELECT NULL").expect("the text is a query")
+}
+
+/// The one item of a query that gives its rows as they are found; none for aggregates, groups and sets.
+fn plain_item<'q>(query: &'q mut Query, is_aggregate: IsAggregate<'_>) -> Option<&'q mut Expr> {
+    if query.with.is_some() || query.fetch.is_some() {
+        return None;
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    if select.from.is_empty() || !is_plain(select) || combines(item(select)?, is_aggregate) {
+        return None;
+    }
+    match select.projection.first_mut()? {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    }
+}
+
+fn is_plain(select: &Select) -> bool {
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
+    !grouped && select.having.is_none() && select.distinct.is_none() && select.qualify.is_none()
+}
+
+fn item(select: &Select) -> Option<&Expr> {
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] => Some(expr),
+        _ => None,
+    }
+}
+
+/// Whether an expression puts rows together: aggregates, window functions, functions with many rows.
+fn combines(expr: &Expr, is_aggregate: IsAggregate<'_>) -> bool {
+    struct Finder<'a> {
+        is_aggregate: IsAggregate<'a>,
+        /// How many subqueries deep it looks.
+        depth: usize,
+    }
+    impl Visitor for Finder<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.depth += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let Expr::Function(Function { name, over, .. }) = expr else { return ControlFlow::Continue(()) };
+            let name = function_name(name).unwrap_or_default();
+            let found = over.is_some() || name == "unnest" || (self.is_aggregate)(&name);
+            if self.depth == 0 && found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    Visit::visit(expr, &mut Finder { is_aggregate, depth: 0 }).is_break()
+}
+
+#[derive(PartialEq, Eq)]
+enum Limit {
+    None,
+    One,
+    Other,
+}
+
+fn limit(query: &Query) -> Limit {
+    match &query.limit_clause {
+        None if query.fetch.is_none() => Limit::None,
+        Some(LimitClause::LimitOffset { limit: Some(Expr::Value(n)), offset: None, limit_by })
+            if limit_by.is_empty() && matches!(&n.value, Value::Number(n, _) if n == "1") =>
+        {
+            Limit::One
+        }
+        _ => Limit::Other,
+    }
+}
+
+/// The keys of ORDER BY; none when it is of another kind.
+fn order(query: &Query) -> Option<Vec<OrderByExpr>> {
+    match &query.order_by {
+        None => Some(Vec::new()),
+        Some(by) => match &by.kind {
+            OrderByKind::Expressions(keys) => Some(keys.clone()),
+            OrderByKind::All(_) => None,
+        },
+    }
+}
+
+/// `ORDER BY 1` as the value itself.
+fn resolved(mut keys: Vec<OrderByExpr>, value: &Expr) -> Vec<OrderByExpr> {
+    for key in &mut keys {
+        if matches!(&key.expr, Expr::Value(n) if matches!(n.value, Value::Number(..))) {
+            key.expr = value.clone();
+        }
+    }
+    keys
+}
+
+fn ordered(function: &mut Function, order: Vec<OrderByExpr>) {
+    if let (FunctionArguments::List(list), false) = (&mut function.args, order.is_empty()) {
+        list.clauses.push(FunctionArgumentClause::OrderBy(order));
+    }
+}
