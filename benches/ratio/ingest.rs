@@ -188,12 +188,14 @@ fn counted(batches: &[RecordBatch]) -> Outcome<()> {
 fn concat(batches: &[RecordBatch]) -> Outcome<RecordBatch> {
     counted(batches)?;
     let one = concat_batches(&batches[0].schema(), batches)?;
+    let schema = schema();
     let columns = one
         .columns()
         .iter()
-        .zip(schema().fields())
-        .map(|(column, field)| cast(column, field.data_type()));
-    let one = RecordBatch::try_new(schema(), columns.collect::<Result<_, _>>()?)?;
+        .zip(schema.fields())
+        .map(|(column, field)| cast(column, field.data_type()))
+        .collect::<Result<_, _>>()?;
+    let one = RecordBatch::try_new(schema, columns)?;
     let order = sort_to_indices(one.column(0), None, None)?;
     Ok(take_record_batch(&one, &order)?)
 }
