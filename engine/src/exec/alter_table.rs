@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::lake::managed::{self, Change};
 use crate::lake::scan::ManagedScan;
 use crate::query::{Context, TARGET};
-use alcedo_sql::statement::{AlterTable, AlterTableAction, ColumnDef};
-use alcedo_sql::{SqlState, quote_ident};
+use alcedo_sql::statement::{AlterTable, AlterTableAction, ColumnDef, Name};
+use alcedo_sql::{SqlState, Statement, quote_ident};
 use std::sync::Arc;
 
 /// Changes a table.
@@ -39,7 +39,16 @@ pub(crate) async fn run(ctx: &Context, s: &AlterTable) -> Result<Output> {
 }
 
 async fn rename(ctx: &Context, s: &AlterTable, to: &str) -> Result<()> {
-    let (name, _) = ctx.relation(&s.name)?;
+    let (name, relation) = ctx.relation(&s.name)?;
+    let what = match relation.kind {
+        RelationKind::Table(_) | RelationKind::External(_) => None,
+        RelationKind::View(_) => Some("view"),
+        RelationKind::Source(_) => Some("source"),
+    };
+    if let Some(what) = what {
+        let text = format!("\"{}\" is not a table", name.name);
+        return Err(Error::user(SqlState::WRONG_OBJECT_TYPE, text).hint(format!("Make the {what} again under the new name.")));
+    }
     let new = ObjectName { schema: name.schema.clone(), name: to.to_owned() };
     ctx.services
         .catalog
@@ -49,14 +58,27 @@ async fn rename(ctx: &Context, s: &AlterTable, to: &str) -> Result<()> {
             }
             // Stored queries name their tables by text.
             unneeded(snapshot, &name)?;
-            let Some(relation) = snapshot.relations.remove(&name) else {
+            let Some(mut relation) = snapshot.relations.remove(&name) else {
                 let text = format!("relation \"{name}\" does not exist");
                 return Err(Error::user(SqlState::UNDEFINED_TABLE, text));
             };
+            if let RelationKind::External(external) = &mut relation.kind {
+                external.text = renamed(&external.text, &new)?;
+            }
             snapshot.relations.insert(new.clone(), relation);
             Ok(())
         })
         .await
+}
+
+/// The DDL of an external table under another name.
+fn renamed(text: &str, new: &ObjectName) -> Result<String> {
+    let parsed = alcedo_sql::parse(text)?.into_iter().next().map(|p| p.statement);
+    let Some(Statement::CreateExternalTable(mut statement)) = parsed else {
+        return Err(Error::internal("the text of an external table makes something else"));
+    };
+    statement.name = Name { schema: Some(new.schema.clone()), name: new.name.clone() };
+    Ok(statement.to_string())
 }
 
 /// 2BP01 when a view or a model's training query names the table.
@@ -80,16 +102,17 @@ fn unneeded(snapshot: &Snapshot, name: &ObjectName) -> Result<()> {
 async fn add_column(ctx: &Context, name: &ObjectName, table: &Table, column: &ColumnDef) -> Result<()> {
     let added = columns(std::slice::from_ref(column))?.remove(0);
     let access = ctx.lake();
-    let _alone = managed::writer(&access, table).await;
+    let _alone = ctx.or_canceled(managed::writer(&access, table)).await?;
     still_there(ctx, name, table)?;
     let mut wider = table.clone();
     wider.columns.push(added.clone());
-    let version = managed::version(&access, table).await?.add_column(&access, &wider.columns).await?;
+    let rules = Rules::of(ctx, &name.name, &wider.columns, &wider.checks).await?;
+    let left_over = managed::newest(&access, table).await?.add_column(&access, &wider.columns).await?;
+    let version = managed::newest(&access, table).await?;
     let files = version.files();
-    if !files.is_empty() && (added.default.is_some() || !added.nullable) {
-        let rules = Rules::of(ctx, &name.name, &wider.columns, &wider.checks).await?;
+    if !files.is_empty() && (added.default.is_some() || !added.nullable || left_over) {
         let removed: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
-        let scan = ManagedScan::new(table.columns.clone(), files, false);
+        let scan = ManagedScan::new(&table.columns, files, false);
         let over = Context { target: Some(Arc::new(scan)), ..ctx.clone() };
         let all = alcedo_sql::parse_query(&format!("SELECT * FROM {}", quote_ident(TARGET)))?;
         let plan = over.plan_query(&all).await?;
@@ -98,7 +121,10 @@ async fn add_column(ctx: &Context, name: &ObjectName, table: &Table, column: &Co
         let plan = project(&over, plan, &wider.columns, &sources).await?;
         let rows = over.stream(plan).await?;
         let files = write(&over, &table.path, &wider.columns, &rules, rows).await?;
-        version.commit(&access, &removed, &files, Change::Update).await?;
+        if let Err(error) = version.commit(&access, &removed, &files, Change::Update).await {
+            managed::undo(&access, table, &files).await;
+            return Err(error);
+        }
     }
     publish(ctx, name, table, added).await
 }

@@ -1,7 +1,7 @@
 //! Values on their way into the columns of a table: assignment casts as PostgreSQL has them, defaults, and the rules
 //! that rows must keep.
 
-use super::insert_values::is_text;
+use super::insert_values::{is_text, value};
 use crate::catalog::Column;
 use crate::error::datafusion::{from_arrow, from_datafusion};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatc
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast as cast_expr};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast as cast_expr};
 use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
 
@@ -28,31 +28,54 @@ pub(super) async fn project(
     columns: &[Column],
     sources: &[Option<usize>],
 ) -> Result<LogicalPlan> {
+    let values = assigned(ctx, &plan, columns, sources).await?;
+    LogicalPlanBuilder::from(plan).project(values).and_then(|b| b.build()).map_err(from_datafusion)
+}
+
+/// The values of [`project`].
+pub(super) async fn assigned(
+    ctx: &Context,
+    plan: &LogicalPlan,
+    columns: &[Column],
+    sources: &[Option<usize>],
+) -> Result<Vec<Expr>> {
     let mut values = Vec::with_capacity(columns.len());
     for (column, source) in columns.iter().zip(sources) {
         let value = match source {
             Some(index) => {
                 let (qualifier, field) = plan.schema().qualified_field(*index);
-                check(column, &sql_type(field), field.data_type())?;
-                Expr::from((qualifier, field))
+                let from = sql_type(field);
+                check(column, &from, field.data_type())?;
+                rounded(Expr::from((qualifier, field)), &from, &column.ty)
             }
             None => default(ctx, column).await?,
         };
         values.push(cast_expr(value, arrow_type(&column.ty)).alias(&column.name));
     }
-    LogicalPlanBuilder::from(plan).project(values).and_then(|b| b.build()).map_err(from_datafusion)
+    Ok(values)
+}
+
+/// Numbers with a fraction are rounded on their way into integers; a plain cast would cut them off.
+fn rounded(value: Expr, from: &SqlType, to: &SqlType) -> Expr {
+    let fraction = matches!(from, SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_));
+    let integer = matches!(to, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
+    if fraction && integer { datafusion::functions::math::expr_fn::round(vec![value]) } else { value }
 }
 
 /// The value of a column that nobody gives.
+///
+/// # Errors
+/// 42804 when no assignment cast brings it into the column's type.
 pub(super) async fn default(ctx: &Context, column: &Column) -> Result<Expr> {
-    match &column.default {
-        None => Ok(Expr::Literal(ScalarValue::Null, None)),
-        Some(text) => {
-            let expr = alcedo_sql::parse_expression(text).map_err(|e| Error::from(e).placeless())?;
-            let none = DFSchema::empty();
-            ctx.plan_expr(&expr, &none).await.map_err(Error::placeless)
-        }
-    }
+    let Some(text) = &column.default else { return Ok(Expr::Literal(ScalarValue::Null, None)) };
+    let mut expr = alcedo_sql::parse_expression(text).map_err(|e| Error::from(e).placeless())?;
+    value(&mut expr, column, &mut Vec::new())?;
+    let none = DFSchema::empty();
+    let planned = ctx.plan_expr(&expr, &none).await.map_err(Error::placeless)?;
+    let (_, field) = planned.to_field(&none).map_err(from_datafusion)?;
+    let from = sql_type(&field);
+    check(column, &from, field.data_type())?;
+    Ok(rounded(planned, &from, &column.ty))
 }
 
 fn check(column: &Column, from: &SqlType, arrow: &DataType) -> Result<()> {

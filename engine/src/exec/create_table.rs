@@ -4,9 +4,8 @@ use super::assign::{Rules, default, project};
 use super::insert::write;
 use super::{Output, output_fields};
 use crate::catalog::{Column, ObjectName, Relation, RelationKind, Table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::lake::managed;
-use crate::lake::writer::remove;
 use crate::query::Context;
 use alcedo_sql::SqlState;
 use alcedo_sql::ast::Query;
@@ -42,14 +41,16 @@ pub(crate) async fn run(ctx: &Context, s: &CreateTable) -> Result<Output> {
         }
     };
     let written = files.as_deref().unwrap_or_default();
-    let made = async {
-        managed::create(&access, &path, &columns, written).await?;
-        let table = Table { columns, checks, path };
-        publish(ctx, s, &name, table).await
+    if let Err(error) = managed::create(&access, &path, &columns, written).await {
+        managed::discard(&access, &path).await;
+        return Err(error);
     }
-    .await;
-    if let Err(error) = made {
-        remove(&access, written).await;
+    let table = Table { columns, checks, path: path.clone() };
+    if let Err(error) = publish(ctx, s, &name, table).await {
+        // After another kind of failure the catalog may name the table.
+        if matches!(error.fields().kind, Kind::User | Kind::Conflict) {
+            managed::discard(&access, &path).await;
+        }
         return Err(error);
     }
     Ok(match &files {

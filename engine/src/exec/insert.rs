@@ -8,8 +8,8 @@ use crate::error::datafusion::from_datafusion;
 use crate::error::{Error, Kind, Result};
 use crate::lake::managed::{self, Change};
 use crate::lake::scan::DataFile;
-use crate::lake::stored::stored_schema;
-use crate::lake::writer::{TableWriter, remove};
+use crate::lake::stored::file_schema;
+use crate::lake::writer::TableWriter;
 use crate::query::Context;
 use crate::source;
 use alcedo_sql::options::closest;
@@ -156,27 +156,36 @@ async fn append(ctx: &Context, name: &ObjectName, table: &Table, rows: SendableR
     if files.is_empty() {
         return Ok(0);
     }
-    let _alone = managed::writer(&access, table).await;
     let committed = async {
+        let _alone = ctx.or_canceled(managed::writer(&access, table)).await?;
         still_there(ctx, name, table)?;
-        managed::version(&access, table).await?.commit(&access, &[], &files, Change::Insert).await
+        managed::newest(&access, table).await?.commit(&access, &[], &files, Change::Insert).await
     }
     .await;
     if let Err(error) = committed {
-        remove(&access, &files).await;
+        managed::undo(&access, table, &files).await;
         return Err(error);
     }
     Ok(count)
 }
 
-/// A table that was dropped meanwhile takes no rows.
+/// A table that was dropped or altered since the statement was planned takes no rows of it.
 pub(super) fn still_there(ctx: &Context, name: &ObjectName, table: &Table) -> Result<()> {
     let now = ctx.services.catalog.snapshot();
-    let found = now.relations.get(name).is_some_and(|r| matches!(&r.kind, RelationKind::Table(t) if t.path == table.path));
-    if found {
-        return Ok(());
+    match now.relations.get(name).map(|r| &r.kind) {
+        Some(RelationKind::Table(found)) if found == table => Ok(()),
+        Some(RelationKind::Table(found)) if found.path == table.path => Err(Error::new(
+            Kind::Conflict,
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("relation \"{name}\" was altered meanwhile"),
+        )
+        .hint("Run the statement again.")),
+        _ => Err(Error::new(
+            Kind::Conflict,
+            SqlState::UNDEFINED_TABLE,
+            format!("relation \"{name}\" was dropped meanwhile"),
+        )),
     }
-    Err(Error::new(Kind::Conflict, SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped meanwhile")))
 }
 
 /// Writes rows by the rules of a table into files that are not visible yet.
@@ -187,7 +196,7 @@ pub(super) async fn write(
     rules: &Rules,
     mut rows: SendableRecordBatchStream,
 ) -> Result<Vec<DataFile>> {
-    let mut writer = TableWriter::new(ctx.lake(), folder, stored_schema(columns));
+    let mut writer = TableWriter::new(ctx.lake(), folder, file_schema(columns));
     let written = async {
         while let Some(batch) = rows.next().await {
             let batch = rules.apply(&batch.map_err(from_datafusion)?)?;

@@ -1,11 +1,12 @@
 //! Tables over object stores.
 //!
 //! `stores` finds the store of a location; `managed` is a table of ours: Delta under the data directory, read by `scan`
-//! and written by `writer`; `stored` says how SQL types are kept in files; `external` reads what others wrote.
+//! and written by `writer`, its versions kept by `log`; `stored` says how SQL types are kept in files; `external` reads what
+//! others wrote, as `file_options` says.
 
-mod convert;
 pub mod external;
 pub mod file_options;
+mod log;
 pub mod managed;
 pub mod scan;
 pub mod stored;
@@ -25,6 +26,8 @@ use stores::Stores;
 pub struct Access {
     pub catalog: Arc<Catalog>,
     pub stores: Arc<Stores>,
+    /// What the statement has begun to read.
+    pub pins: managed::Pins,
 }
 
 /// Delta's errors as ours.

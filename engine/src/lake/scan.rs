@@ -1,25 +1,29 @@
-//! Reading the Parquet files of a managed table, projected, filtered and converted to SQL types.
+//! Reading the Parquet files of a managed table. The reader casts stored types to SQL types and fills columns that are
+//! younger than a file with NULL.
 
-use super::stored::{plain, sql_schema, stored_schema};
+use super::stored::sql_schema;
 use super::stores::DATA_URL;
 use crate::catalog::Column;
-use crate::lake::convert::Convert;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result, ScalarValue, Statistics};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::parquet::arrow::RowNumber;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use std::sync::Arc;
 
 /// Name of the column that says which file a row is from; no identifier looks like it.
 pub const FILE_COLUMN: &str = "\u{1}file";
+/// Name of the column that says which row of its file a row is, from 0.
+pub const ROW_COLUMN: &str = "\u{1}row";
 
 /// A data file of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,52 +41,48 @@ pub struct DataFile {
 /// Some files of one version of a managed table.
 #[derive(Debug)]
 pub struct ManagedScan {
-    columns: Vec<Column>,
+    table: TableSchema,
     files: Vec<DataFile>,
-    schema: SchemaRef,
-    with_file: bool,
+    located: bool,
 }
 
 impl ManagedScan {
-    /// A table over files; `with_file` adds [`FILE_COLUMN`].
-    pub fn new(columns: Vec<Column>, files: Vec<DataFile>, with_file: bool) -> Self {
-        let mut schema = sql_schema(&columns);
-        if with_file {
-            let fields = schema.fields().iter().cloned().chain([file_field()]);
-            schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    /// A table over files; `located` adds [`FILE_COLUMN`] and [`ROW_COLUMN`].
+    pub fn new(columns: &[Column], files: Vec<DataFile>, located: bool) -> Self {
+        let mut table = TableSchema::builder(sql_schema(columns));
+        if located {
+            let file: FieldRef = Arc::new(Field::new(FILE_COLUMN, DataType::Utf8, false));
+            let row: FieldRef = Arc::new(Field::new(ROW_COLUMN, DataType::Int64, false).with_extension_type(RowNumber));
+            table = table.with_table_partition_cols(vec![file]).with_virtual_columns(vec![row]);
         }
-        Self { columns, files, schema, with_file }
+        Self { table: table.build(), files, located }
     }
 
-    /// Whether a filter means the same on stored values.
-    fn pushable(&self, filter: &Expr) -> bool {
-        let kept = |name: &str| self.columns.iter().any(|c| c.name == name && plain(&c.ty));
-        let columns = filter.column_refs().iter().all(|c| kept(&c.name));
-        // Functions of ours and models would run twice for each row.
-        let simple = !filter.exists(|e| Ok(matches!(e, Expr::ScalarFunction(_) | Expr::ScalarSubquery(_)))).unwrap_or(true);
-        columns && simple && !filter.is_volatile()
-    }
-
-    fn groups(&self, partitions: usize) -> Vec<FileGroup> {
+    fn group(&self) -> FileGroup {
         let files = self.files.iter().map(|file| {
             let mut part = PartitionedFile::new(file.path.clone(), file.size);
-            if self.with_file {
+            if self.located {
                 part.partition_values = vec![ScalarValue::Utf8(Some(file.name.clone()))];
             }
-            part
+            part.with_statistics(Arc::new(counted(self.table.file_schema(), file.rows)))
         });
-        FileGroup::new(files.collect()).split_files(partitions.max(1))
+        FileGroup::new(files.collect())
     }
 }
 
-fn file_field() -> FieldRef {
-    Arc::new(Field::new(FILE_COLUMN, DataType::Utf8, false))
+/// Statistics that know the number of rows and nothing else.
+fn counted(schema: &Schema, rows: Option<u64>) -> Statistics {
+    let rows = rows.and_then(|n| usize::try_from(n).ok());
+    Statistics {
+        num_rows: rows.map_or(Precision::Absent, Precision::Exact),
+        ..Statistics::new_unknown(schema)
+    }
 }
 
 #[async_trait::async_trait]
 impl TableProvider for ManagedScan {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(self.table.table_schema())
     }
 
     fn table_type(&self) -> TableType {
@@ -90,11 +90,8 @@ impl TableProvider for ManagedScan {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let support = |f: &&Expr| match self.pushable(f) {
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
-        Ok(filters.iter().map(support).collect())
+        // The reader takes filters from the operators above it.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
     async fn scan(
@@ -104,30 +101,22 @@ impl TableProvider for ManagedScan {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let stored = stored_schema(&self.columns);
-        let mut table = TableSchema::builder(Arc::clone(&stored));
-        if self.with_file {
-            table = table.with_table_partition_cols(vec![file_field()]);
+        if self.files.is_empty() {
+            let schema = match projection {
+                Some(indices) => Arc::new(self.schema().project(indices)?),
+                None => self.schema(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let table = table.build();
-        let mut options = state.config_options().execution.parquet.clone();
-        options.pushdown_filters = true;
-        let mut parquet = ParquetSource::new(table).with_pushdown_filters(options.pushdown_filters);
-        if let Some(filter) = conjunction(filters.to_vec()) {
-            let schema = DFSchema::try_from(Arc::clone(&stored))?;
-            parquet = parquet.with_predicate(state.create_physical_expr(filter, &schema)?);
-        }
-        let url = ObjectStoreUrl::parse(DATA_URL)?;
-        let config = FileScanConfigBuilder::new(url, Arc::new(parquet))
-            .with_file_groups(self.groups(state.config().target_partitions()))
+        let rows = self.files.iter().map(|f| f.rows).sum::<Option<u64>>();
+        let reader = ParquetFormat::default().with_options(state.default_table_options().parquet);
+        let source = reader.file_source(self.table.clone());
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(DATA_URL)?, source)
+            .with_file_groups(self.group().split_files(state.config().target_partitions()))
+            .with_statistics(counted(self.table.table_schema(), rows))
             .with_projection_indices(projection.cloned())?
-            .with_limit(if filters.is_empty() { limit } else { None })
+            .with_limit(limit.filter(|_| filters.is_empty()))
             .build();
-        let scan = DataSourceExec::from_data_source(config);
-        let wanted = match projection {
-            Some(indices) => Arc::new(self.schema.project(indices)?),
-            None => Arc::clone(&self.schema),
-        };
-        Ok(Convert::over(scan, wanted))
+        reader.create_physical_plan(state, config).await
     }
 }

@@ -13,10 +13,9 @@ use crate::catalog::Column;
 use crate::error::datafusion::from_arrow;
 use crate::error::{Error, Result};
 use crate::types::{TYPE_KEY, arrow_field};
-use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, SchemaRef};
 use datafusion::arrow::util::display::FormatOptions;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,12 +41,25 @@ pub fn sql_schema(columns: &[Column]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(|c| arrow_field(&c.name, &c.ty, true)).collect::<Vec<_>>()))
 }
 
-/// The columns of a table as its files have them, with SQL types in the metadata.
+/// The columns of a table as its Delta log has them, with SQL types in the metadata.
 pub fn stored_schema(columns: &[Column]) -> SchemaRef {
     let fields = columns.iter().map(|c| {
         let sql = arrow_field(&c.name, &c.ty, true);
         let field = Field::new(&c.name, stored_type(sql.data_type()), true);
         field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), c.ty.to_string())]))
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The columns of a table as its files have them: those that are kept as they are equal [`sql_schema`]'s, so that
+/// reading them is no cast.
+pub fn file_schema(columns: &[Column]) -> SchemaRef {
+    let fields = columns.iter().map(|c| {
+        let sql = arrow_field(&c.name, &c.ty, true);
+        match stored_type(sql.data_type()) {
+            stored if stored == *sql.data_type() => sql,
+            stored => Arc::new(Field::new(&c.name, stored, true)),
+        }
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
@@ -78,17 +90,11 @@ fn strict() -> CastOptions<'static> {
     CastOptions { safe: false, format_options: FormatOptions::default() }
 }
 
-/// Converts between an SQL type and the type it is kept as, either way.
-pub fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+/// An array as it is kept.
+fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     match (array.data_type(), to) {
         (from, to) if from == to => Ok(Arc::clone(array)),
         (DataType::Interval(_) | DataType::Duration(_), DataType::Utf8) => interval_text(array),
         _ => cast_with_options(array, to, &strict()).map_err(from_arrow),
     }
-}
-
-/// Whether values of a type are kept as they are.
-pub fn plain(ty: &SqlType) -> bool {
-    let sql = crate::types::arrow_type(ty);
-    stored_type(&sql) == sql
 }

@@ -9,11 +9,11 @@ use crate::error::{Error, Result, from_store};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::AsyncArrowWriter;
-use datafusion::parquet::arrow::async_writer::ParquetObjectWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub struct TableWriter {
 }
 
 struct Open {
-    writer: AsyncArrowWriter<ParquetObjectWriter>,
+    writer: AsyncArrowWriter<BufWriter>,
     name: String,
     rows: u64,
 }
@@ -73,7 +73,7 @@ impl TableWriter {
     fn open(&self) -> Result<Open> {
         let name = format!("part-{}.parquet", uuid::Uuid::new_v4());
         let store = Arc::clone(&self.access.catalog.data().store);
-        let object = ParquetObjectWriter::new(store, Path::from(format!("{}/{name}", self.folder)));
+        let object = BufWriter::new(store, Path::from(format!("{}/{name}", self.folder)));
         let level = ZstdLevel::try_new(1).map_err(|e| Error::internal(e.to_string()))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
@@ -108,9 +108,31 @@ impl TableWriter {
 
     /// Removes what was written: the statement failed.
     pub async fn discard(&mut self) {
-        drop(self.current.take());
-        remove(&self.access, &std::mem::take(&mut self.files)).await;
+        let (access, open, files) = (self.access.clone(), self.current.take(), std::mem::take(&mut self.files));
+        abandon(access, open, files).await;
     }
+}
+
+impl Drop for TableWriter {
+    /// The statement was given up on while it wrote.
+    fn drop(&mut self) {
+        let (open, files) = (self.current.take(), std::mem::take(&mut self.files));
+        if open.is_none() && files.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(abandon(self.access.clone(), open, files));
+        }
+    }
+}
+
+async fn abandon(access: Access, open: Option<Open>, files: Vec<DataFile>) {
+    if let Some(open) = open {
+        if let Err(error) = open.writer.into_inner().abort().await {
+            tracing::debug!(%error, name = %open.name, "a file that was not ended could not be taken back");
+        }
+    }
+    remove(&access, &files).await;
 }
 
 /// Removes files that no log names.

@@ -218,6 +218,7 @@ impl Session {
             user: self.user.clone(),
             search_path: lock(&self.vars).search_path(&self.user),
             target: None,
+            pins: crate::lake::managed::Pins::default(),
             view_depth: 0,
             parameter_types: Vec::new(),
             parameters: Vec::new(),
