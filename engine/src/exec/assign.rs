@@ -185,13 +185,11 @@ impl Rules {
                 Ok(uuid) => Ok(uuid.to_string()),
                 Err(_) => Err(invalid("uuid", text)),
             }),
-            SqlType::Json | SqlType::Jsonb => {
-                for text in array.as_string::<i32>().iter().flatten() {
-                    serde_json::from_str::<serde::de::IgnoredAny>(text)
-                        .map_err(|e| invalid("json", text).detail(format!("{e}.")))?;
-                }
+            SqlType::Json => {
+                array.as_string::<i32>().iter().flatten().try_for_each(json)?;
                 Ok(array)
             }
+            SqlType::Jsonb => texts(&array, |text| json(text).map(|()| spaced(text))),
             _ => Ok(array),
         }
     }
@@ -204,6 +202,34 @@ fn texts(array: &ArrayRef, form: impl Fn(&str) -> Result<String>) -> Result<Arra
 
 fn invalid(ty: &str, text: &str) -> Error {
     Error::user(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\""))
+}
+
+/// 22P02 for a text that is not JSON.
+fn json(text: &str) -> Result<()> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|e| {
+        let error = Error::user(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json");
+        error.detail(format!("{e}."))
+    })
+}
+
+/// JSON with the blanks that PostgreSQL's jsonb shows: one behind each comma and colon.
+fn spaced(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for c in text.chars() {
+        if quoted {
+            quoted = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            out.push(c);
+        } else if !c.is_ascii_whitespace() {
+            quoted = c == '"';
+            out.push(c);
+            if matches!(c, ',' | ':') {
+                out.push(' ');
+            }
+        }
+    }
+    out
 }
 
 fn failing(batch: &RecordBatch, row: usize) -> String {

@@ -5,7 +5,7 @@ use crate::catalog::Column;
 use crate::error::{Error, Result};
 use crate::types::arrow_field;
 use alcedo_sql::SqlState;
-use alcedo_sql::ast::{Expr, Query, SelectItem, SetExpr, Value};
+use alcedo_sql::ast::{Expr, Query, SelectItem, SetExpr, UnaryOperator, Value};
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::datatypes::FieldRef;
 
@@ -73,20 +73,97 @@ pub(super) fn value(expr: &mut Expr, column: &Column, types: &mut Vec<Option<Fie
 }
 
 fn literal(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) -> Result<()> {
-    let Expr::Value(found) = expr else { return Ok(()) };
-    match &found.value {
-        Value::SingleQuotedString(_) | Value::Null => typed(expr, &column.ty),
-        Value::Placeholder(name) => {
-            if let Some(number) = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0) {
-                if number <= usize::from(u16::MAX) {
+    match expr {
+        Expr::Nested(inner) => literal(inner, column, types),
+        Expr::Value(found) => match &found.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => {
+                let text = text.clone();
+                typed_text(expr, &text, &column.ty)
+            }
+            Value::DollarQuotedString(quoted) => {
+                let text = quoted.value.clone();
+                typed_text(expr, &text, &column.ty)
+            }
+            Value::Null => typed(expr, &column.ty),
+            Value::Number(digits, _) => {
+                let text = digits.clone();
+                number(expr, &text, &column.ty)
+            }
+            Value::Placeholder(name) => {
+                let number = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
+                if let Some(number) = number.filter(|n| *n > 0 && *n <= usize::from(u16::MAX)) {
                     types.resize(types.len().max(number), None);
                     types[number - 1].get_or_insert_with(|| arrow_field("", &column.ty, true));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+            if let Expr::Value(found) = inner.as_ref() {
+                if let Value::Number(digits, _) = &found.value {
+                    let text = format!("-{digits}");
+                    return number(expr, &text, &column.ty);
                 }
             }
             Ok(())
         }
         _ => Ok(()),
     }
+}
+
+/// A number for a column of numbers is read in the column's type, so that none loses digits on the way.
+fn number(expr: &mut Expr, text: &str, ty: &SqlType) -> Result<()> {
+    match ty {
+        SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_) => {
+            let literal = Value::SingleQuotedString(text.to_owned());
+            *expr = Expr::Value(literal.with_empty_span());
+            typed(expr, ty)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A text of unknown type.
+fn typed_text(expr: &mut Expr, text: &str, ty: &SqlType) -> Result<()> {
+    if *ty == SqlType::Bytea {
+        let bytes = bytes(text)?;
+        let hex = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        *expr = Expr::Value(Value::HexStringLiteral(hex).with_empty_span());
+        return Ok(());
+    }
+    typed(expr, ty)
+}
+
+/// The bytes that a text stands for, in either of PostgreSQL's forms.
+fn bytes(text: &str) -> Result<Vec<u8>> {
+    let invalid = || Error::user(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
+    if let Some(digits) = text.strip_prefix("\\x") {
+        let digits: Vec<u8> = digits.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+        let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(invalid);
+        if digits.len() % 2 == 1 {
+            return Err(invalid());
+        }
+        return digits.chunks_exact(2).map(|pair| Ok(value(pair[0])? << 4 | value(pair[1])?)).collect();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (first, after) {
+            (b'\\', [b'\\', after @ ..]) => {
+                out.push(b'\\');
+                rest = after;
+            }
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = after;
+            }
+            (b'\\', _) => return Err(invalid()),
+            (byte, _) => out.push(*byte),
+        }
+    }
+    Ok(out)
 }
 
 /// Wraps an expression in a cast. Texts stay, so that rules see them as they are.
