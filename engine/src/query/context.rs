@@ -114,21 +114,18 @@ impl Context {
 
     /// The table a reference in a query means; `None` when there is no such relation.
     pub(super) async fn table(&self, reference: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let Some(catalog) = reference.catalog() {
-            if catalog != DATABASE {
-                return Err(Error::unsupported(format!(
-                    "cross-database references are not implemented: \"{reference}\""
-                )));
-            }
+        if reference.catalog().is_some_and(|catalog| catalog != DATABASE) {
+            let text = format!("cross-database references are not implemented: \"{reference}\"");
+            return Err(Error::unsupported(text));
         }
         let name = reference.table();
         if name == TARGET {
             return Ok(self.target.clone());
         }
-        if reference.schema().is_none() {
-            if let Some(found) = system::table(self, "pg_catalog", name) {
-                return found.map(Some);
-            }
+        if reference.schema().is_none()
+            && let Some(found) = system::table(self, "pg_catalog", name)
+        {
+            return found.map(Some);
         }
         let name = Name { schema: reference.schema().map(str::to_owned), name: name.to_owned() };
         for schema in self.schemas_of(&name) {

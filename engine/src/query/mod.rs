@@ -1,7 +1,7 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
 //! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
-//! DataFusion up; `names`, `arithmetic`, `literals`, `sole` and `sql_types` make it answer as PostgreSQL does; `error` turns
+//! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
 
 mod arithmetic;
@@ -10,6 +10,7 @@ pub mod dependencies;
 pub use crate::error::datafusion as error;
 mod literals;
 pub mod names;
+mod numbers;
 pub mod planning;
 pub mod predict;
 mod run;

@@ -6,7 +6,7 @@
 
 use super::error::{from_datafusion, into_datafusion};
 use super::state::register;
-use super::{Context, names, predict, system, table_functions};
+use super::{Context, names, numbers, predict, system, table_functions};
 use crate::catalog::View;
 use crate::error::{Error, Result};
 use crate::types::{arrow_field, sql_type};
@@ -98,7 +98,12 @@ impl ContextProvider for Names<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         // The session's answers come before DataFusion's: `version()`, `current_schema()`.
-        system::function(self.context, name).or_else(|| self.state.scalar_functions().get(name).cloned())
+        system::function(self.context, name).or_else(|| {
+            let function = self.state.scalar_functions().get(name)?;
+            // `now()` and its like depend on the time zone.
+            let updated = function.inner().with_updated_config(self.state.config_options());
+            Some(updated.map_or_else(|| Arc::clone(function), Arc::new))
+        })
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -275,6 +280,7 @@ impl Context {
     ) -> Result<(SessionState, HashMap<TableReference, Arc<dyn TableSource>>)> {
         self.cancel.check()?;
         names::assign(query);
+        numbers::assign(query);
         let functions = predict::rewrite(self, query).await?;
         let mut tables = table_functions::bind(self, query).await?;
         system::rewrite(self, query);

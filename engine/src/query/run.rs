@@ -2,8 +2,7 @@
 
 use super::Context;
 use super::error::{from_datafusion, into_datafusion};
-use crate::error::{Error, Result};
-use datafusion::arrow::record_batch::RecordBatch;
+use crate::error::Result;
 use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -51,16 +50,6 @@ impl Context {
         Ok(self.cancelable(rows))
     }
 
-    /// Runs a plan to its end.
-    pub async fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
-        let mut rows = self.stream(plan).await?;
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().await {
-            batches.push(batch.map_err(from_datafusion)?);
-        }
-        Ok(batches)
-    }
-
     /// An expression ready to evaluate on batches of a schema.
     pub fn physical(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
         self.state()?
@@ -95,9 +84,4 @@ impl Context {
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, stream))
     }
-}
-
-/// A batch that came from a stream, or the error as ours.
-pub fn batch(item: datafusion::common::Result<RecordBatch>) -> Result<RecordBatch, Error> {
-    item.map_err(from_datafusion)
 }

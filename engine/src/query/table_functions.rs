@@ -14,7 +14,7 @@ use alcedo_sql::ast::{
 };
 use alcedo_sql::{SqlState, quote_literal};
 use alcedo_udfs::score::Task;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::streaming::StreamingTable;

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
     Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
     TimestampMicrosecondBuilder, UInt32Builder, new_null_array,
 };
-use datafusion::arrow::datatypes::{Field, FieldRef, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use std::collections::BTreeMap;
@@ -24,7 +24,6 @@ pub(super) enum Cell {
     Float(f64),
     Text(String),
     Texts(Vec<String>),
-    Ints(Vec<i64>),
 }
 
 impl From<bool> for Cell {
@@ -222,48 +221,29 @@ fn array(column: &Column, field: &Field, cells: &[Option<&Cell>]) -> Result<Arra
             TimestampMicrosecondBuilder::new().with_timezone("UTC"), column, cells, 0,
             Cell::Int(v) => *v
         ),
-        SqlType::Array(element) => list(column, element, field, cells),
+        SqlType::Array(element) if matches!(**element, SqlType::Text | SqlType::Name) => texts(column, cells),
         // No row of ours fills the other types.
         _ => return Ok(new_null_array(field.data_type(), cells.count())),
     };
     Ok(builder.finish())
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn list<'a>(
-    column: &Column,
-    element: &SqlType,
-    field: &Field,
-    cells: impl Iterator<Item = Option<&'a Cell>>,
-) -> Box<dyn ArrayBuilder> {
-    let item = match field.data_type() {
-        datafusion::arrow::datatypes::DataType::List(item) => Arc::clone(item),
-        _ => arrow_field("item", element, true),
+fn texts<'a>(column: &Column, cells: impl Iterator<Item = Option<&'a Cell>>) -> Box<dyn ArrayBuilder> {
+    let item = arrow_field("item", &column.ty, true);
+    let item = match item.data_type() {
+        DataType::List(item) => Arc::clone(item),
+        _ => item,
     };
-    macro_rules! lists {
-        ($values:expr, $($pattern:pat => $items:expr),+) => {{
-            let mut builder = ListBuilder::new($values).with_field(item);
-            for cell in cells {
-                match cell {
-                    $(Some($pattern) => {
-                        for value in $items {
-                            builder.values().append_value(value);
-                        }
-                        builder.append(true);
-                    })+
-                    None if !column.nullable => builder.append(true),
-                    _ => builder.append(false),
-                }
+    let mut builder = ListBuilder::new(StringBuilder::new()).with_field(item);
+    for cell in cells {
+        match cell {
+            Some(Cell::Texts(values)) => {
+                values.iter().for_each(|value| builder.values().append_value(value));
+                builder.append(true);
             }
-            Box::new(builder) as Box<dyn ArrayBuilder>
-        }};
+            None => builder.append(!column.nullable),
+            Some(_) => builder.append(false),
+        }
     }
-    match element {
-        SqlType::Int2 => lists!(Int16Builder::new(), Cell::Ints(v) => v.iter().map(|n| *n as i16)),
-        SqlType::Oid => lists!(UInt32Builder::new(), Cell::Ints(v) => v.iter().map(|n| *n as u32)),
-        SqlType::Bool => lists!(BooleanBuilder::new(), Cell::Ints(v) => v.iter().map(|n| *n != 0)),
-        SqlType::Float4 => lists!(Float32Builder::new(), Cell::Ints(v) => v.iter().map(|n| *n as f32)),
-        SqlType::Float8 => lists!(Float64Builder::new(), Cell::Ints(v) => v.iter().map(|n| *n as f64)),
-        _ => lists!(StringBuilder::new(), Cell::Texts(v) => v),
-    }
+    Box::new(builder)
 }

@@ -10,8 +10,6 @@ mod names;
 mod session;
 mod sizes;
 
-pub(super) use names::relation_oid;
-
 use super::columns::{self, Cell};
 use crate::error::Result;
 use crate::query::Context;

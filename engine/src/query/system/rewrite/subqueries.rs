@@ -120,7 +120,7 @@ fn collected(query: Box<Query>) -> Query {
 }
 
 fn empty_query() -> Query {
-    alcedo_sql::parse_query("SELECT NULL").expect("the text is a query")
+    *alcedo_sql::parse_query("SELECT NULL").expect("the text is a query")
 }
 
 /// The one item of a query that gives its rows as they are found; none for aggregates, groups and sets.
