@@ -4,6 +4,7 @@
 //! the folders above. Everything in a data directory is written through it, Delta's tables too.
 
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -169,7 +170,7 @@ impl ObjectStore for Synced {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        sorted(self.inner.list(prefix))
     }
 
     fn list_with_offset(
@@ -177,7 +178,7 @@ impl ObjectStore for Synced {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        sorted(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
@@ -194,6 +195,18 @@ impl ObjectStore for Synced {
         self.inner.copy_opts(from, to, options).await?;
         blocking(move || sync_file(&root, &path)).await
     }
+}
+
+/// Names in order, as S3 lists them: Delta relies on it.
+fn sorted(
+    list: BoxStream<'static, object_store::Result<ObjectMeta>>,
+) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+    let all = async move {
+        let mut all: Vec<ObjectMeta> = list.try_collect().await?;
+        all.sort_unstable_by(|a, b| a.location.cmp(&b.location));
+        Ok(futures::stream::iter(all.into_iter().map(Ok)))
+    };
+    futures::stream::once(all).try_flatten().boxed()
 }
 
 fn sync_file(root: &FilePath, path: &FilePath) -> object_store::Result<()> {
