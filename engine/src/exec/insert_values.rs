@@ -62,12 +62,12 @@ pub(super) fn too_many() -> Error {
 
 /// One value of VALUES or SET.
 pub(super) fn value(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) -> Result<()> {
-    if let Expr::Identifier(name) = expr {
-        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("default") {
-            *expr = alcedo_sql::parse_expression(column.default.as_deref().unwrap_or("NULL"))
-                .map_err(|e| Error::from(e).placeless())?;
-            return typed(expr, &column.ty);
-        }
+    if let Expr::Identifier(name) = expr
+        && name.quote_style.is_none()
+        && name.value.eq_ignore_ascii_case("default")
+    {
+        *expr = alcedo_sql::parse_expression(column.default.as_deref().unwrap_or("NULL"))
+            .map_err(|e| Error::from(e).placeless())?;
     }
     literal(expr, column, types)
 }
@@ -100,13 +100,14 @@ fn literal(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) 
             _ => Ok(()),
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
-            if let Expr::Value(found) = inner.as_ref() {
-                if let Value::Number(digits, _) = &found.value {
-                    let text = format!("-{digits}");
-                    return number(expr, &text, &column.ty);
-                }
-            }
-            Ok(())
+            let digits = match inner.as_ref() {
+                Expr::Value(found) => match &found.value {
+                    Value::Number(digits, _) => Some(format!("-{digits}")),
+                    _ => None,
+                },
+                _ => None,
+            };
+            digits.map_or(Ok(()), |text| number(expr, &text, &column.ty))
         }
         _ => Ok(()),
     }

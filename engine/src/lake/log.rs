@@ -4,6 +4,7 @@
 //! conflict is reported the file is read back: what has our bytes is our commit.
 
 use super::Access;
+use super::stores::DATA_URL;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use deltalake_core::DeltaResult;
@@ -19,12 +20,9 @@ use uuid::Uuid;
 
 /// The log of the table in a folder of the data directory.
 pub fn log_store(access: &Access, folder: &str) -> Result<LogStoreRef> {
-    let data = access.catalog.data();
-    // What Delta lists is put in order only under this scheme, and local folders list in any order.
-    let base = if data.local.is_some() { "file:///" } else { "s3://data/" };
-    let location = Url::parse(&format!("{base}{folder}/"))
+    let location = Url::parse(&format!("{DATA_URL}{folder}/"))
         .map_err(|e| Error::internal(format!("no URL of folder {folder}: {e}")))?;
-    let root = Arc::clone(&data.store);
+    let root = Arc::clone(&access.catalog.data().store);
     let prefixed = Arc::new(PrefixStore::new(Arc::clone(&root), Path::from(folder)));
     Ok(Arc::new(Log(default_logstore(prefixed, root, &location, &StorageConfig::default()))))
 }
@@ -50,12 +48,11 @@ impl LogStore for Log {
         operation: Uuid,
     ) -> std::result::Result<(), TransactionError> {
         let written = self.0.write_commit_entry(version, commit.clone(), operation).await;
-        if let (Err(TransactionError::VersionAlreadyExists(_)), CommitOrBytes::LogBytes(ours)) = (&written, &commit) {
-            if let Ok(Some(found)) = self.0.read_commit_entry(version).await {
-                if found == *ours {
-                    return Ok(());
-                }
-            }
+        if let (Err(TransactionError::VersionAlreadyExists(_)), CommitOrBytes::LogBytes(ours)) = (&written, &commit)
+            && let Ok(Some(found)) = self.0.read_commit_entry(version).await
+            && found == *ours
+        {
+            return Ok(());
         }
         written
     }

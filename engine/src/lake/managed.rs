@@ -22,7 +22,6 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

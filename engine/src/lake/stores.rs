@@ -23,13 +23,16 @@ use url::Url;
 /// Where DataFusion finds the data directory.
 pub const DATA_URL: &str = "alcedo://data/";
 
+/// A store, and the sealed secret that opened it.
+type Opened = (Arc<dyn ObjectStore>, String);
+
 /// Stores that are open, and where local ones may point.
 #[derive(Debug)]
 pub struct Stores {
     catalog: Arc<Catalog>,
     allowed_roots: Vec<PathBuf>,
-    /// By scheme and host, with the sealed secret that opened them.
-    open: Mutex<HashMap<String, (Arc<dyn ObjectStore>, String)>>,
+    /// By scheme and host.
+    open: Mutex<HashMap<String, Opened>>,
     /// Delta states of managed tables and their writers' locks, by folder.
     pub(super) tables: Mutex<HashMap<String, super::managed::Shared>>,
 }
@@ -132,10 +135,8 @@ impl Stores {
         let base = ObjectStoreUrl::parse(&key)
             .map_err(|e| Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("invalid bucket \"{bucket}\": {e}")))?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((store, opened_with)) = open.get(&key) {
-            if *opened_with == sealed {
-                return Ok((Arc::clone(store), base));
-            }
+        if let Some((store, _)) = open.get(&key).filter(|(_, opened_with)| *opened_with == sealed) {
+            return Ok((Arc::clone(store), base));
         }
         let values = match best {
             Some((name, _)) => Some(self.catalog.secret_values(snapshot, name)?),

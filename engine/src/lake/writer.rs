@@ -62,10 +62,8 @@ impl TableWriter {
         written.map_err(from_parquet)?;
         if full {
             self.end_file().await?;
-        } else if flush {
-            if let Some(open) = &mut self.current {
-                open.writer.flush().await.map_err(from_parquet)?;
-            }
+        } else if let Some(open) = self.current.as_mut().filter(|_| flush) {
+            open.writer.flush().await.map_err(from_parquet)?;
         }
         Ok(())
     }
