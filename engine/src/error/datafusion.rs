@@ -176,7 +176,9 @@ fn bad_text(text: &str) -> Error {
             format!("invalid input syntax for type timestamp: \"{value}\""),
         ),
         _ if text.contains("can't be cast") || text.contains("Can't cast value") => {
-            Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, plain(text))
+            let ty = text.rsplit_once(" to type ").map(|(_, ty)| type_name(ty.trim_end_matches('.')));
+            let text = ty.map_or_else(|| plain(text), |ty| format!("{ty} out of range"));
+            Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text)
         }
         _ => Error::user(SqlState::INVALID_TEXT_REPRESENTATION, plain(text)),
     }
