@@ -207,6 +207,11 @@ impl Catalog {
     }
 }
 
+/// Where records of a source that did not decode are kept, relative to the data directory.
+pub fn dead_letters_folder(oid: u32) -> String {
+    format!("dead_letters/{oid}")
+}
+
 /// 42704
 pub fn no_secret(snapshot: &Snapshot, name: &str) -> Error {
     let error = Error::user(
@@ -220,11 +225,14 @@ pub fn no_secret(snapshot: &Snapshot, name: &str) -> Error {
 }
 
 impl Snapshot {
-    /// Takes a relation out; the files of a managed table go later.
+    /// Takes a relation out; the files of a managed table and the dead letters of a source go later.
     pub fn remove_relation(&mut self, name: &ObjectName, now_us: i64) {
-        if let Some(RelationKind::Table(table)) = self.relations.remove(name).map(|r| r.kind) {
-            self.dropped.insert(table.path, now_us);
-        }
+        let Some(removed) = self.relations.remove(name) else { return };
+        match removed.kind {
+            RelationKind::Table(table) => self.dropped.insert(table.path, now_us),
+            RelationKind::Source(_) => self.dropped.insert(dead_letters_folder(removed.oid), now_us),
+            RelationKind::View(_) | RelationKind::External(_) => None,
+        };
     }
 
     /// Takes a model out; the files of its versions go later.

@@ -32,9 +32,10 @@ pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
     let plan = input.plan(&ctx, s).await?;
     let rows = match &relation.kind {
         RelationKind::Source(source) => {
-            let given: Vec<String> = input.targets.iter().map(|t| columns[*t].name.clone()).collect();
-            let sources = input.targets.iter().enumerate().map(|(i, _)| Some(i)).collect::<Vec<_>>();
-            let wanted: Vec<Column> = input.targets.iter().map(|t| columns[*t].clone()).collect();
+            let count = if s.query.is_some() { plan.schema().fields().len() } else { 0 };
+            let wanted: Vec<Column> = input.targets.iter().take(count).map(|t| columns[*t].clone()).collect();
+            let given: Vec<String> = wanted.iter().map(|c| c.name.clone()).collect();
+            let sources: Vec<Option<usize>> = (0..wanted.len()).map(Some).collect();
             let plan = project(&ctx, plan, &wanted, &sources).await?;
             let rows = ctx.stream(plan).await?;
             source::produce(ctx.source_access(), &name, source, &given, rows).await?

@@ -102,13 +102,14 @@ impl Context {
 
     /// What sources need of this statement.
     pub fn source_access(&self) -> source::Access {
-        let notices = self.notices.clone();
+        let (notices, warnings) = (self.notices.clone(), self.notices.clone());
         source::Access {
             catalog: Arc::clone(&self.services.catalog),
             snapshot: Arc::clone(&self.snapshot),
             dead_letters: Arc::clone(&self.services.dead_letters),
             cancel: self.cancel.token.clone(),
-            warn: Arc::new(move |text| notices.notice(text)),
+            notice: Arc::new(move |text| notices.notice(text)),
+            warn: Arc::new(move |text| warnings.warning(text)),
         }
     }
 
