@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The engine's configuration; the server adds its own sections around it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where catalog, tables and models live: a path, `file://…` or `s3://bucket/prefix`. `None` is a
@@ -20,18 +20,8 @@ pub struct Config {
     pub temp_dir: Option<PathBuf>,
     /// Key for secrets on a shared data directory, 32 bytes as 64 hexadecimal digits; a local one keeps its own key file.
     pub secret_key: Option<String>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            data_dir: None,
-            allowed_roots: Vec::new(),
-            memory_bytes_max: None,
-            temp_dir: None,
-            secret_key: None,
-        }
-    }
+    /// `TimeZone` of sessions that name none; `None` is UTC.
+    pub time_zone: Option<String>,
 }
 
 /// Parts that tests replace.

@@ -6,10 +6,14 @@ use alcedo_engine::{Components, Engine, Error, Kind, Result};
 use alcedo_sql::SqlState;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// From being asked to stop to the end of the process, at most.
+const STOP: Duration = Duration::from_millis(9_500);
 
 /// A running server.
 #[derive(Debug)]
@@ -38,40 +42,71 @@ impl Server {
         let engine = Engine::open(settings.engine, Components::default()).await?;
         engine.announce(&at.to_string());
         let shutdown = CancellationToken::new();
-        let options = wire::Options { connections_max: settings.connections_max, owner: settings.owner };
-        let wire = tokio::spawn(wire::serve(listener, engine.clone(), options, shutdown.clone()));
+        let options = wire::Options {
+            connections_max: settings.connections_max,
+            owner: settings.owner,
+        };
+        let wire = tokio::spawn(wire::serve(
+            listener,
+            engine.clone(),
+            options,
+            shutdown.clone(),
+        ));
         let health = tokio::spawn(http::serve(health, shutdown.clone()));
-        Ok(Self { engine, listen: at, http: http_at, shutdown, wire, health })
+        Ok(Self {
+            engine,
+            listen: at,
+            http: http_at,
+            shutdown,
+            wire,
+            health,
+        })
     }
 
     /// Lets running statements end for some seconds and gives everything up.
     pub async fn stop(self) {
+        let from = Instant::now();
         self.shutdown.cancel();
         if let Err(error) = self.wire.await {
             tracing::error!(%error, "the listener broke off");
         }
         self.health.abort();
-        self.engine.close().await;
+        let left = STOP.saturating_sub(from.elapsed());
+        if tokio::time::timeout(left, self.engine.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a statement did not end in time");
+        }
     }
 }
 
 async fn listen(text: &str) -> Result<TcpListener> {
     let addresses = wire::loopback(text).await?;
     TcpListener::bind(addresses.as_slice()).await.map_err(|e| {
-        Error::new(Kind::Unavailable, SqlState::IO_ERROR, format!("cannot listen on {text}: {e}"))
-            .hint("Stop the program that uses the address, or choose another one.")
+        Error::new(
+            Kind::Unavailable,
+            SqlState::IO_ERROR,
+            format!("cannot listen on {text}: {e}"),
+        )
+        .hint("Stop the program that uses the address, or choose another one.")
     })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|e| Error::internal(format!("a listener without an address: {e}")))
+    listener
+        .local_addr()
+        .map_err(|e| Error::internal(format!("a listener without an address: {e}")))
 }
 
-/// Serves until SIGTERM, SIGINT or SIGHUP.
+/// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> Result<()> {
-    let ended = ended()?;
+    let ended = ended([SignalKind::terminate(), SignalKind::interrupt()])?;
     let server = Server::start(settings).await?;
-    say(&format!("listening on {}\nhttp on {}", server.listen, server.http));
+    say(&format!(
+        "listening on {}\nhttp on {}",
+        server.listen, server.http
+    ));
     ended.await;
     tracing::info!("going down: running statements may end");
     server.stop().await;
@@ -85,17 +120,16 @@ pub fn say(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// Resolves with the first signal that asks for the end.
-pub fn ended() -> Result<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).map_err(|e| Error::internal(format!("signals cannot be received: {e}")));
-    let mut term = listen(SignalKind::terminate())?;
-    let mut int = listen(SignalKind::interrupt())?;
-    let mut hup = listen(SignalKind::hangup())?;
+/// Resolves with the first of two signals, which from here on no longer end the process by themselves.
+pub fn ended(signals: [SignalKind; 2]) -> Result<impl Future<Output = ()>> {
+    let listen = |kind| {
+        signal(kind).map_err(|e| Error::internal(format!("signals cannot be received: {e}")))
+    };
+    let [mut one, mut other] = [listen(signals[0])?, listen(signals[1])?];
     Ok(async move {
         tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-            _ = hup.recv() => {}
+            _ = one.recv() => {}
+            _ = other.recv() => {}
         }
     })
 }

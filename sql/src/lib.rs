@@ -22,6 +22,7 @@ pub use error::{Result, SqlError};
 pub use option_text::parse_options;
 pub use parser::{parse, parse_expression, parse_query};
 pub use quote::{quote_ident, quote_literal};
+pub use script::is_complete;
 pub use sqlparser::ast;
 pub use sqlstate::SqlState;
 pub use statement::{Parsed, Statement};

@@ -97,6 +97,19 @@ impl<'a> Script<'a> {
     }
 }
 
+/// Whether a script's last statement is complete, so that a shell need not ask for another line: it ends with a
+/// semicolon, or it has a fault that no further line can mend.
+#[must_use]
+pub fn is_complete(text: &str) -> bool {
+    match Script::new(text).tokens() {
+        Ok(tokens) => {
+            let last = tokens.iter().rfind(|t| t.token != Token::EOF);
+            last.is_none_or(|t| t.token == Token::SemiColon)
+        }
+        Err(error) => !error.message.starts_with("unterminated"),
+    }
+}
+
 /// The statements of a script as runs of tokens; empty ones are dropped.
 pub(crate) fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
     let mut statements = Vec::new();
@@ -111,4 +124,34 @@ pub(crate) fn split(tokens: Vec<TokenWithSpan>) -> Vec<Vec<TokenWithSpan>> {
     statements.push(current);
     statements.retain(|s: &Vec<TokenWithSpan>| !s.is_empty());
     statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_complete;
+
+    #[test]
+    fn statements_end_outside_of_quotes() {
+        for whole in [
+            "",
+            "select 1;",
+            "select ';'; -- the end",
+            "select 1; /* ; */ ",
+            "do $$ a; $$;",
+            " -- nothing",
+        ] {
+            assert!(is_complete(whole), "{whole}");
+        }
+        for open in [
+            "select 1",
+            "select ';",
+            "select \"a;",
+            "select 1; select 2",
+            "select 1 /* ;",
+            "select $$ ;",
+            "select 1 -- ;",
+        ] {
+            assert!(!is_complete(open), "{open}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod cli;
+mod demo;
 mod harness;
 mod kill;
 mod lightgbm;

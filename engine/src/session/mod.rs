@@ -78,6 +78,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Session {
     fn new(shared: Arc<Shared>, options: SessionOptions, pid: i32, secret: i32) -> Result<Self> {
         let mut vars = Vars::new();
+        if let Some(zone) = &shared.services.config.time_zone {
+            vars.start("TimeZone", zone)?;
+        }
         for (name, value) in &options.parameters {
             vars.start(name, value)?;
         }

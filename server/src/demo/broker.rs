@@ -1,7 +1,7 @@
 //! A Kafka broker in this process (librdkafka's mock cluster) and the generator that fills its topics.
 //!
-//! The mock keeps 5 MiB per partition and forgets older records; it has no timestamps to seek to. It is bound to the
-//! thread that made it, so that thread generates, too.
+//! The mock keeps 5 MiB per partition and forgets older records (at the usual rate after half an hour); it has no
+//! timestamps to seek to. It is bound to the thread that made it, so that thread generates, too.
 
 use super::payments::{Payment, Random};
 use alcedo_engine::{Error, Kind, Result};
@@ -17,9 +17,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const PARTITIONS: i32 = 4;
-/// Time between two batches of records.
-const BEAT: Duration = Duration::from_millis(100);
+const PARTITIONS: i32 = 8;
+/// Time between two batches of records. The mock answers a fetch with one batch, so small ones would be slow to read.
+const BEAT: Duration = Duration::from_millis(500);
 /// Payments that are there when the broker is ready.
 const FIRST: u64 = 2000;
 /// Numbers of streamed payments begin above those of the history.
@@ -53,10 +53,21 @@ impl Broker {
             })
             .map_err(|e| Error::internal(format!("the system gives no thread: {e}")))?;
         let broken = |why: String| {
-            Error::new(Kind::Unavailable, SqlState::CONNECTION_FAILURE, format!("the demo's broker did not start: {why}"))
+            Error::new(
+                Kind::Unavailable,
+                SqlState::CONNECTION_FAILURE,
+                format!("the demo's broker did not start: {why}"),
+            )
         };
-        let address = started.recv().map_err(|e| broken(e.to_string()))?.map_err(broken)?;
-        Ok(Self { address, stop, thread })
+        let address = started
+            .recv()
+            .map_err(|e| broken(e.to_string()))?
+            .map_err(broken)?;
+        Ok(Self {
+            address,
+            stop,
+            thread,
+        })
     }
 
     /// Where it listens, as `bootstrap.servers`.
@@ -83,9 +94,17 @@ fn work(
     cluster.create_topic("payments", PARTITIONS, 1)?;
     cluster.create_topic("payment_labels", 1, 1)?;
     let address = cluster.bootstrap_servers();
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", &address).set("linger.ms", "5").set("acks", "all").create()?;
-    let mut generator = Generator { producer, random: Random::new(seed), next: FIRST_ID, unlabelled: VecDeque::new() };
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &address)
+        .set("linger.ms", "5")
+        .set("acks", "all")
+        .create()?;
+    let mut generator = Generator {
+        producer,
+        random: Random::new(seed),
+        next: FIRST_ID,
+        unlabelled: VecDeque::new(),
+    };
     generator.payments(FIRST)?;
     generator.producer.flush(Duration::from_secs(10))?;
     if ready.send(Ok(address)).is_err() {
@@ -124,8 +143,15 @@ impl Generator {
     }
 
     fn labels(&mut self) -> std::result::Result<(), KafkaError> {
-        while let Some((_, payment)) = self.unlabelled.pop_front_if(|(at, _)| at.elapsed() >= LABEL_AFTER) {
-            self.send("payment_labels", &payment.id.to_string(), &payment.label_json(&now()))?;
+        while let Some((_, payment)) = self
+            .unlabelled
+            .pop_front_if(|(at, _)| at.elapsed() >= LABEL_AFTER)
+        {
+            self.send(
+                "payment_labels",
+                &payment.id.to_string(),
+                &payment.label_json(&now()),
+            )?;
         }
         Ok(())
     }
@@ -135,7 +161,10 @@ impl Generator {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((error, back)) if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull) => {
+                Err((error, back))
+                    if error.rdkafka_error_code()
+                        == Some(rdkafka::types::RDKafkaErrorCode::QueueFull) =>
+                {
                     self.producer.poll(Duration::from_millis(10));
                     record = back;
                 }
@@ -146,5 +175,7 @@ impl Generator {
 }
 
 fn now() -> String {
-    chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    chrono::Utc::now()
+        .format("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string()
 }

@@ -8,78 +8,111 @@ mod payments;
 mod tour;
 
 use crate::cli::Demo;
-use crate::config::Settings;
+use crate::config::{Settings, time_zone};
 use crate::serve::{Server, ended, say};
 use crate::shell;
 use alcedo_engine::session::SessionOptions;
 use alcedo_engine::{Config, Error, Kind, Result};
 use alcedo_sql::SqlState;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tokio::signal::unix::SignalKind;
 
 /// Labelled payments in the history.
 const HISTORY_ROWS: u64 = 120_000;
 
 /// Runs the demo until its time is over, its shell is left or a signal comes.
 pub async fn run(flags: Demo) -> Result<()> {
-    let ended = ended()?;
+    let shows =
+        !flags.no_shell && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    // In the shell, Ctrl-C cancels a statement.
+    let ended = ended([
+        SignalKind::terminate(),
+        if shows {
+            SignalKind::hangup()
+        } else {
+            SignalKind::interrupt()
+        },
+    ])?;
     let from = Instant::now();
-    let over = async {
-        match flags.seconds {
-            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+    let history = History::new()?;
+    say("starting a Kafka broker in memory, and a server");
+    let broker = broker::Broker::start(flags.rate, flags.seed)?;
+    let server = Server::start(Settings {
+        listen: flags.listen,
+        http: flags.http,
+        ..Settings::around(Config {
+            allowed_roots: vec![history.0.clone()],
+            time_zone: time_zone(None)?,
+            ..Config::default()
+        })
+    })
+    .await?;
+    let shown = async {
+        let file = history.0.join("history.csv");
+        tokio::select! {
+            made = set_up(&server, &file, broker.address(), flags.seed) => made?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+        say(&tour::text(server.listen, from.elapsed()));
+        say(&format!(
+            "listening on {}\nhttp on {}",
+            server.listen, server.http
+        ));
+        match flags.seconds.map(Duration::from_secs) {
+            Some(time) if shows => tokio::time::timeout(time, shell::interactive(&server.engine))
+                .await
+                .unwrap_or(Ok(())),
+            None if shows => shell::interactive(&server.engine).await,
+            Some(time) => {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
             None => std::future::pending().await,
         }
     };
-    let (server, broker) = start(&flags).await?;
-    say(&format!("listening on {}\nhttp on {}", server.listen, server.http));
-    say(&tour::text(server.listen, from.elapsed()));
-    let shown = async {
-        if !flags.no_shell && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-            return shell::interactive(&server.engine).await;
-        }
-        std::future::pending().await
-    };
     let outcome = tokio::select! {
+        outcome = shown => outcome,
         () = ended => Ok(()),
-        () = over => Ok(()),
-        left = shown => left,
     };
-    broker.stop();
     server.stop().await;
+    broker.stop();
     outcome
 }
 
-/// The broker with its generator, the server, and in it the history, the model and the sources.
-async fn start(flags: &Demo) -> Result<(Server, broker::Broker)> {
-    say("starting a Kafka broker in memory and a server");
-    let folder = std::env::temp_dir().join(format!("alcedo-demo-{}", std::process::id()));
-    let made = setup(flags, &folder).await;
-    // Only the history's file lay there.
-    let _ = std::fs::remove_dir_all(&folder);
-    made
-}
-
-async fn setup(flags: &Demo, folder: &std::path::Path) -> Result<(Server, broker::Broker)> {
-    let unusable = |e: std::io::Error| {
-        Error::new(Kind::Unavailable, SqlState::IO_ERROR, format!("\"{}\" cannot be written: {e}", folder.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(unusable)?;
-    let broker = broker::Broker::start(flags.rate, flags.seed)?;
-    let server = Server::start(Settings {
-        engine: Config { allowed_roots: vec![folder.to_owned()], ..Config::default() },
-        listen: flags.listen.clone(),
-        http: flags.http.clone(),
-        connections_max: 100,
-        owner: "alcedo".to_owned(),
-    })
-    .await?;
-    let file = folder.join("history.csv");
-    payments::write_history(&file, HISTORY_ROWS, flags.seed).map_err(unusable)?;
+/// Makes the history, the model and the sources.
+async fn set_up(server: &Server, file: &Path, broker: &str, seed: u64) -> Result<()> {
+    payments::write_history(file, HISTORY_ROWS, seed).map_err(|e| unwritable(file, &e))?;
     let session = server.engine.session(SessionOptions::default())?;
-    for (what, sql) in tour::setup(&file, broker.address()) {
+    for (what, sql) in tour::setup(file, broker) {
         let began = Instant::now();
         session.run(&sql).await?;
         say(&format!("{what} ({:.1} s)", began.elapsed().as_secs_f64()));
     }
-    Ok((server, broker))
+    Ok(())
+}
+
+/// The folder in which the history is handed to the engine; it goes with this value.
+struct History(PathBuf);
+
+impl History {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("alcedo-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).map_err(|e| unwritable(&path, &e))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for History {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, "a temporary folder stays");
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    let text = format!("\"{}\" cannot be written: {error}", path.display());
+    Error::new(Kind::Unavailable, SqlState::IO_ERROR, text)
 }

@@ -63,7 +63,11 @@ impl Payment {
     pub(super) fn make(id: u64, random: &mut Random) -> Self {
         let (category, usual) = CATEGORIES[random.below(CATEGORIES.len())];
         // Most payments are at home.
-        let country = COUNTRIES[if random.unit() < 0.8 { 0 } else { random.below(COUNTRIES.len()) }];
+        let country = COUNTRIES[if random.unit() < 0.8 {
+            0
+        } else {
+            random.below(COUNTRIES.len())
+        }];
         let spread = (random.unit() + random.unit() + random.unit() - 1.5) * 1.6;
         let hour = (random.unit() * random.unit() * 24.0 + random.unit() * 12.0) as u32 % 24;
         let minutes = -random.unit().max(1e-9).ln() * 900.0;
@@ -76,20 +80,38 @@ impl Payment {
         let fraud = random.unit() < 1.0 / (1.0 + (-suspicion).exp());
         let minutes_since_last = (minutes * 10.0).round() / 10.0;
         let card = 1000 + random.below(5000) as u64;
-        Self { id, card, category, country, amount, hour, minutes_since_last, fraud }
+        Self {
+            id,
+            card,
+            category,
+            country,
+            amount,
+            hour,
+            minutes_since_last,
+            fraud,
+        }
     }
 
     /// The record's value, made at an instant in ISO 8601.
     pub(super) fn json(&self, at: &str) -> String {
         format!(
             "{{\"payment_id\":{},\"card_id\":{},\"category\":\"{}\",\"country\":\"{}\",\"amount\":{:.2},\"hour\":{},\"minutes_since_last\":{:.1},\"at\":\"{at}\"}}",
-            self.id, self.card, self.category, self.country, self.amount, self.hour, self.minutes_since_last
+            self.id,
+            self.card,
+            self.category,
+            self.country,
+            self.amount,
+            self.hour,
+            self.minutes_since_last
         )
     }
 
     /// The late record that says what the payment was.
     pub(super) fn label_json(&self, at: &str) -> String {
-        format!("{{\"payment_id\":{},\"is_fraud\":{},\"at\":\"{at}\"}}", self.id, self.fraud)
+        format!(
+            "{{\"payment_id\":{},\"is_fraud\":{},\"at\":\"{at}\"}}",
+            self.id, self.fraud
+        )
     }
 }
 
@@ -97,7 +119,10 @@ impl Payment {
 pub(super) fn write_history(path: &Path, rows: u64, seed: u64) -> std::io::Result<()> {
     let mut random = Random::new(seed ^ 0x5eed);
     let mut out = BufWriter::new(std::fs::File::create(path)?);
-    writeln!(out, "payment_id,card_id,category,country,amount,hour,minutes_since_last,is_fraud")?;
+    writeln!(
+        out,
+        "payment_id,card_id,category,country,amount,hour,minutes_since_last,is_fraud"
+    )?;
     for id in 1..=rows {
         let p = Payment::make(id, &mut random);
         writeln!(

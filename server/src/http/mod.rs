@@ -16,7 +16,9 @@ pub async fn serve(listener: TcpListener, shutdown: CancellationToken) {
             (StatusCode::OK, "ready\n")
         }
     };
-    let routes = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    let routes = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready));
     let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "HTTP broke off");

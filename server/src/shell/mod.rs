@@ -6,12 +6,15 @@ mod run;
 mod table;
 mod terminal;
 
+use crate::config::{time_zone, variable};
+use crate::serve::ended;
 use alcedo_engine::session::SessionOptions;
 use alcedo_engine::{Components, Config, Engine, Error, Result, Session};
 use alcedo_sql::SqlState;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::signal::unix::SignalKind;
 
 pub use terminal::interactive;
 
@@ -32,25 +35,44 @@ pub async fn run(data_dir: Option<String>, input: Input) -> Result<ExitCode> {
         Input::Text(text) => Some(text),
         Input::File(path) if path.as_os_str() == "-" => Some(standard_input()?),
         Input::File(path) => Some(std::fs::read_to_string(&path).map_err(|e| {
-            Error::user(SqlState::UNDEFINED_FILE, format!("\"{}\" cannot be read: {e}", path.display()))
+            Error::user(
+                SqlState::UNDEFINED_FILE,
+                format!("\"{}\" cannot be read: {e}", path.display()),
+            )
         })?),
         Input::Terminal if !std::io::stdin().is_terminal() => Some(standard_input()?),
         Input::Terminal => None,
     };
     // The user of this process may read whatever the process may read.
-    let config = Config { data_dir, allowed_roots: vec![PathBuf::from("/")], ..Config::default() };
+    let config = Config {
+        data_dir,
+        allowed_roots: vec![PathBuf::from("/")],
+        time_zone: time_zone(None)?,
+        secret_key: variable("ALCEDO_SECRET_KEY"),
+        ..Config::default()
+    };
+    let asked_to_end = ended([SignalKind::terminate(), SignalKind::hangup()])?;
     let engine = Engine::open(config, Components::default()).await?;
-    let session = session(&engine)?;
-    let good = match script {
-        Some(script) => run::script(&session, &script, false).await,
-        None => {
-            interactive(&engine).await?;
-            true
+    let work = async {
+        match script {
+            Some(script) => {
+                let session = session(&engine)?;
+                Ok(run::script(&session, &script, false).await)
+            }
+            None => interactive(&engine).await.map(|()| true),
         }
     };
-    drop(session);
+    // A temporary directory goes whatever ends the work.
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = asked_to_end => Ok(false),
+    };
     engine.close().await;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if outcome? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn session(engine: &Engine) -> Result<Session> {
@@ -60,7 +82,10 @@ fn session(engine: &Engine) -> Result<Session> {
 fn standard_input() -> Result<String> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|e| {
-        Error::user(SqlState::CHARACTER_NOT_IN_REPERTOIRE, format!("standard input cannot be read: {e}"))
+        Error::user(
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            format!("standard input cannot be read: {e}"),
+        )
     })?;
     Ok(text)
 }

@@ -2,9 +2,10 @@
 
 use super::table::Printer;
 use alcedo_engine::session::{Notice, Output, Running, Severity};
-use alcedo_engine::{Error, Result, Session};
+use alcedo_engine::{Error, Kind, Result, Session};
+use alcedo_sql::SqlState;
 use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Work that takes longer than this shows how long it has been going on.
@@ -32,7 +33,7 @@ pub(super) async fn script(session: &Session, text: &str, timing: bool) -> bool 
             return false;
         }
         if timing {
-            println!("Time: {:.3} ms", from.elapsed().as_secs_f64() * 1000.0);
+            eprintln!("Time: {:.3} ms", from.elapsed().as_secs_f64() * 1000.0);
         }
     }
     true
@@ -41,27 +42,42 @@ pub(super) async fn script(session: &Session, text: &str, timing: bool) -> bool 
 async fn statement(session: &Session, parsed: alcedo_sql::Parsed) -> Result<()> {
     let prepared = session.prepare(parsed, &[]).await?;
     let bound = session.bind(&prepared, Vec::new())?;
+    let mut out = BufWriter::new(std::io::stdout());
     match session.execute(bound).await? {
-        Output::Done(tag) => {
-            println!("{tag}");
-            Ok(())
-        }
+        Output::Done(tag) => writeln!(out, "{tag}")
+            .and_then(|()| out.flush())
+            .map_err(|e| unwritten(&e)),
         Output::Rows(mut rows) => {
-            let zone = session.vars().lock().map(|v| v.time_zone()).unwrap_or_default();
-            let mut printer = Printer::new(&rows.fields);
+            let zone = session
+                .vars()
+                .lock()
+                .map(|v| v.time_zone())
+                .unwrap_or_default();
+            let mut printer = Printer::new(out, &rows.fields);
             while let Some(batch) = rows.next().await {
                 for row in crate::encode::text_cells(&batch?, &rows.fields, &zone)? {
-                    printer.row(row);
+                    printer.row(row).map_err(|e| unwritten(&e))?;
                 }
             }
-            printer.end();
-            Ok(())
+            printer.end().map_err(|e| unwritten(&e))
         }
     }
 }
 
+fn unwritten(error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Unavailable,
+        SqlState::IO_ERROR,
+        format!("standard output cannot be written: {error}"),
+    )
+}
+
 /// Waits for a statement; shows notices as they come and how long it takes, and lets Ctrl-C end it.
-async fn watched(session: &Session, running: &Running, work: impl Future<Output = Result<()>>) -> Result<()> {
+async fn watched(
+    session: &Session,
+    running: &Running,
+    work: impl Future<Output = Result<()>>,
+) -> Result<()> {
     let from = Instant::now();
     let shows = std::io::stderr().is_terminal();
     let mut tick = tokio::time::interval(Duration::from_secs(1));

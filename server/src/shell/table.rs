@@ -4,6 +4,7 @@
 
 use alcedo_engine::session::OutputField;
 use alcedo_sql::types::SqlType;
+use std::io::{Result, Write};
 
 /// Rows that decide the widths.
 const SAMPLE: usize = 1000;
@@ -11,7 +12,8 @@ const SAMPLE: usize = 1000;
 type Row = Vec<Option<String>>;
 
 /// Prints one result.
-pub(super) struct Printer {
+pub(super) struct Printer<W> {
+    out: W,
     names: Vec<String>,
     right: Vec<bool>,
     widths: Vec<usize>,
@@ -20,8 +22,8 @@ pub(super) struct Printer {
     count: u64,
 }
 
-impl Printer {
-    pub(super) fn new(fields: &[OutputField]) -> Self {
+impl<W: Write> Printer<W> {
+    pub(super) fn new(out: W, fields: &[OutputField]) -> Self {
         let number = |ty: &SqlType| {
             matches!(
                 ty,
@@ -35,6 +37,7 @@ impl Printer {
             )
         };
         Self {
+            out,
             names: fields.iter().map(|f| f.name.clone()).collect(),
             right: fields.iter().map(|f| number(&f.ty)).collect(),
             widths: fields.iter().map(|f| width(&f.name)).collect(),
@@ -44,11 +47,10 @@ impl Printer {
         }
     }
 
-    pub(super) fn row(&mut self, row: Row) {
+    pub(super) fn row(&mut self, row: Row) -> Result<()> {
         self.count += 1;
         if self.started {
-            self.print(&row);
-            return;
+            return self.print(&row);
         }
         for (width_now, cell) in self.widths.iter_mut().zip(&row) {
             let lines = cell.as_deref().unwrap_or_default().lines();
@@ -56,36 +58,52 @@ impl Printer {
         }
         self.waiting.push(row);
         if self.waiting.len() == SAMPLE {
-            self.start();
+            self.start()
+        } else {
+            Ok(())
         }
     }
 
-    pub(super) fn end(mut self) {
-        self.start();
-        println!("({} row{})\n", self.count, if self.count == 1 { "" } else { "s" });
+    pub(super) fn end(mut self) -> Result<()> {
+        self.start()?;
+        writeln!(
+            self.out,
+            "({} row{})\n",
+            self.count,
+            if self.count == 1 { "" } else { "s" }
+        )?;
+        self.out.flush()
     }
 
-    fn start(&mut self) {
+    fn start(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.started, true) {
-            return;
+            return Ok(());
         }
         let names = self.names.iter().zip(&self.widths);
         let names: Vec<String> = names
             .map(|(name, w)| {
                 let left = (w - width(name)) / 2;
-                format!(" {}{name}{} ", " ".repeat(left), " ".repeat(w - width(name) - left))
+                format!(
+                    " {}{name}{} ",
+                    " ".repeat(left),
+                    " ".repeat(w - width(name) - left)
+                )
             })
             .collect();
-        println!("{}", names.join("|").trim_end());
+        writeln!(self.out, "{}", names.join("|").trim_end())?;
         let lines: Vec<String> = self.widths.iter().map(|w| "-".repeat(w + 2)).collect();
-        println!("{}", lines.join("+"));
+        writeln!(self.out, "{}", lines.join("+"))?;
         for row in std::mem::take(&mut self.waiting) {
-            self.print(&row);
+            self.print(&row)?;
         }
+        Ok(())
     }
 
-    fn print(&self, row: &Row) {
-        let cells: Vec<Vec<&str>> = row.iter().map(|c| c.as_deref().unwrap_or_default().lines().collect()).collect();
+    fn print(&mut self, row: &Row) -> Result<()> {
+        let cells: Vec<Vec<&str>> = row
+            .iter()
+            .map(|c| c.as_deref().unwrap_or_default().lines().collect())
+            .collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(1).max(1);
         for line in 0..height {
             let mut out = String::new();
@@ -106,8 +124,9 @@ impl Printer {
                 }
                 out.push(more);
             }
-            println!("{}", out.trim_end());
+            writeln!(self.out, "{}", out.trim_end())?;
         }
+        Ok(())
     }
 }
 

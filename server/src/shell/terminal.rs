@@ -13,7 +13,8 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Editor, Helper};
 use std::path::PathBuf;
 
-const HELP: &str = "Statements end with a semicolon and may have several lines; Ctrl-C cancels one that runs.
+const HELP: &str =
+    "Statements end with a semicolon and may have several lines; Ctrl-C cancels one that runs.
   \\d          tables, views and sources       \\d NAME   columns of one of them
   \\dt         tables                          \\dv       views
   \\ds         sources                         \\dm       models
@@ -29,7 +30,11 @@ struct Statements;
 impl Validator for Statements {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let done = complete(context.input());
-        Ok(if done { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+        Ok(if done {
+            ValidationResult::Valid(None)
+        } else {
+            ValidationResult::Incomplete
+        })
     }
 }
 
@@ -44,30 +49,12 @@ impl Hinter for Statements {
 impl Highlighter for Statements {}
 impl Helper for Statements {}
 
-/// Whether a text is a command, or ends with a semicolon outside of quotes and comments.
+/// Whether a text is a command, or a script whose last statement has its end.
 fn complete(text: &str) -> bool {
     let text = text.trim();
-    if text.is_empty() || text.starts_with('\\') || ["help", "quit", "exit"].contains(&text) {
-        return true;
-    }
-    let mut last = ' ';
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' | '"' => {
-                if !chars.by_ref().any(|inner| inner == c) {
-                    return false;
-                }
-                last = c;
-            }
-            '-' if chars.peek() == Some(&'-') => {
-                chars.by_ref().find(|inner| *inner == '\n');
-            }
-            c if c.is_whitespace() => {}
-            c => last = c,
-        }
-    }
-    last == ';'
+    text.starts_with('\\')
+        || ["help", "quit", "exit"].contains(&text)
+        || alcedo_sql::is_complete(text)
 }
 
 /// Reads and runs statements until the user leaves.
@@ -75,6 +62,7 @@ fn complete(text: &str) -> bool {
 /// # Errors
 /// 58030 when the terminal cannot be read.
 pub async fn interactive(engine: &Engine) -> Result<()> {
+    let _restored = Restored::new();
     let session = session(engine)?;
     let mut editor: Editor<Statements, FileHistory> =
         Editor::with_config(Config::builder().auto_add_history(true).build()).map_err(unusable)?;
@@ -91,7 +79,9 @@ pub async fn interactive(engine: &Engine) -> Result<()> {
             let line = editor.readline("alcedo=> ");
             (editor, line)
         });
-        let (back, line) = reading.await.map_err(|e| Error::internal(format!("the terminal broke off: {e}")))?;
+        let (back, line) = reading
+            .await
+            .map_err(|e| Error::internal(format!("the terminal broke off: {e}")))?;
         editor = back;
         match line {
             Ok(line) => {
@@ -112,7 +102,11 @@ pub async fn interactive(engine: &Engine) -> Result<()> {
 }
 
 fn unusable(error: ReadlineError) -> Error {
-    Error::new(Kind::Unavailable, SqlState::IO_ERROR, format!("the terminal cannot be used: {error}"))
+    Error::new(
+        Kind::Unavailable,
+        SqlState::IO_ERROR,
+        format!("the terminal cannot be used: {error}"),
+    )
 }
 
 /// Carries out a command or a statement; `false` ends the shell.
@@ -136,10 +130,15 @@ async fn act(session: &Session, line: &str, timing: &mut bool) -> bool {
         ("\\dv", _) => format!("{RELATIONS} and table_type = 'VIEW' order by 1, 2"),
         ("\\ds", _) => format!("{RELATIONS} and table_type = 'FOREIGN' order by 1, 2"),
         ("\\dm", _) => "show models".to_owned(),
-        ("\\dn", _) => "select schema_name as name from information_schema.schemata order by 1".to_owned(),
+        ("\\dn", _) => {
+            "select schema_name as name from information_schema.schemata order by 1".to_owned()
+        }
         ("\\d", name) => {
             let (schema, table) = match name.split_once('.') {
-                Some((schema, table)) => (format!("table_schema = {} and ", quote_literal(schema)), table),
+                Some((schema, table)) => (
+                    format!("table_schema = {} and ", quote_literal(schema)),
+                    table,
+                ),
                 None => (String::new(), name),
             };
             format!(
@@ -156,4 +155,26 @@ async fn act(session: &Session, line: &str, timing: &mut bool) -> bool {
     };
     script(session, &query, *timing).await;
     true
+}
+
+/// Gives the terminal back as it was, also when a reader of keys is left waiting.
+struct Restored(Option<libc::termios>);
+
+impl Restored {
+    fn new() -> Self {
+        let mut settings = std::mem::MaybeUninit::uninit();
+        // SAFETY: tcgetattr fills the structure it is given, and says so by 0.
+        let got = unsafe { libc::tcgetattr(libc::STDIN_FILENO, settings.as_mut_ptr()) } == 0;
+        // SAFETY: filled, as just said.
+        Self(got.then(|| unsafe { settings.assume_init() }))
+    }
+}
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        if let Some(settings) = &self.0 {
+            // SAFETY: the structure is a valid one that tcgetattr gave.
+            unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, settings) };
+        }
+    }
 }
