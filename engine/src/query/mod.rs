@@ -1,11 +1,12 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
 //! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
-//! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole` and `sql_types` make it answer as PostgreSQL does; `error` turns
+//! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
 
 mod arithmetic;
 mod context;
+mod correlated;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
 mod literals;

@@ -1,6 +1,7 @@
 //! DataFusion set up: functions, rules and limits once per engine, variables once per statement.
 
 use super::arithmetic::CheckedArithmetic;
+use super::correlated::CorrelatedSubqueries;
 use super::error::from_datafusion;
 use super::sql_types::SqlTypes;
 use super::Context;
@@ -61,6 +62,7 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     let arithmetic = CheckedArithmetic::new(&functions)
         .ok_or_else(|| Error::internal("the checked integer functions are not registered"))?;
     state.add_analyzer_rule(Arc::new(arithmetic));
+    state.add_analyzer_rule(Arc::new(CorrelatedSubqueries));
     register(&mut state, functions)?;
     register(&mut state, vec![Arc::new(SoleValue::default().into())])?;
     state.register_udaf(Arc::new(Sole::default().into())).map_err(from_datafusion)?;

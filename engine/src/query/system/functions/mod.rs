@@ -9,6 +9,7 @@ mod definitions;
 mod names;
 mod session;
 mod sizes;
+mod text;
 
 use super::columns::{self, Cell};
 use crate::error::Result;
@@ -60,6 +61,7 @@ const TABLES: &[&[Def]] = &[
     names::FUNCTIONS,
     session::FUNCTIONS,
     sizes::FUNCTIONS,
+    text::FUNCTIONS,
 ];
 
 /// Names for the suggestion in errors about unknown functions.

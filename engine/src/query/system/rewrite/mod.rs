@@ -7,8 +7,9 @@
 //! | `(SELECT a FROM …)` as a value | at most one row, 21000 otherwise (`subqueries`) |
 //! | `ARRAY(SELECT …)` | a subquery with `array_agg`, or a transformed array (`subqueries`) |
 //! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))` (`sets`) |
-//! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)` (`sets`) |
-//! | subqueries beside a table of the system that is always empty | NULL, for they are never asked (`sets`) |
+//! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)`; other functions without the schema (`sets`) |
+//! | `(s).field` | `s['field']` |
+//! | subqueries and `_pg_expandarray` beside a table of the system that is always empty | NULL, for they are never asked (`sets`) |
 
 mod casts;
 mod sets;
@@ -16,7 +17,7 @@ mod subqueries;
 
 use crate::query::Context;
 use alcedo_sql::ast::{
-    self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    self, AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
     Query, Select, TableFactor, VisitMut, VisitorMut,
 };
 use std::collections::HashSet;
@@ -46,7 +47,7 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        sets::unnest(factor);
+        sets::unqualified(factor);
         ControlFlow::Continue(())
     }
 
@@ -59,6 +60,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         casts::cast(expr);
+        field(expr);
         subqueries::array(expr, &|name| self.is_aggregate(name));
         if !self.compared.contains(&std::ptr::from_ref(expr)) {
             subqueries::scalar(expr, &|name| self.is_aggregate(name));
@@ -70,6 +72,17 @@ impl VisitorMut for Rewriter<'_> {
 impl Rewriter<'_> {
     fn is_aggregate(&self, name: &str) -> bool {
         self.ctx.services.template.aggregate_functions().contains_key(name)
+    }
+}
+
+/// `(s).field`: the planner wants the name as a text.
+fn field(expr: &mut Expr) {
+    let Expr::CompoundFieldAccess { access_chain, .. } = expr else { return };
+    for access in access_chain {
+        if let AccessExpr::Dot(Expr::Identifier(ident)) = access {
+            let name = ast::Value::SingleQuotedString(crate::query::names::normal(ident));
+            *access = AccessExpr::Subscript(ast::Subscript::Index { index: Expr::value(name) });
+        }
     }
 }
 

@@ -20,11 +20,16 @@ pub(super) fn in_projection(select: &mut Select) {
     }
 }
 
-/// `pg_catalog.unnest(a, …)` in FROM as the parser's own UNNEST.
-pub(super) fn unnest(factor: &mut TableFactor) {
+/// `pg_catalog.unnest(a, …)` in FROM as the parser's own UNNEST; other functions without their schema.
+pub(super) fn unqualified(factor: &mut TableFactor) {
     let TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } = factor else { return };
-    if name.0.len() != 2 || function_name(name).as_deref() != Some("unnest") {
-        return;
+    match function_name(name).as_deref() {
+        Some("unnest") if name.0.len() == 2 => {}
+        Some(_) if name.0.len() == 2 => {
+            name.0.remove(0);
+            return;
+        }
+        _ => return,
     }
     let values = args.args.iter().map(|arg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
@@ -62,22 +67,26 @@ impl VisitorMut for Forget {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let text = || DataType::Text;
-        let ty = match expr {
-            Expr::Subquery(_) => text(),
+        *expr = match expr {
+            Expr::Subquery(_) => null(text()),
             Expr::Function(f) if matches!(f.args, FunctionArguments::Subquery(_)) => {
-                DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(text()), None))
+                null(DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(text()), None)))
+            }
+            // A column of rows: elements of an array with their places.
+            Expr::Function(f) if last(&f.name).as_deref() == Some("_pg_expandarray") => {
+                let name = |text: &str| Expr::value(ast::Value::SingleQuotedString(text.to_owned()));
+                let fields = vec![name("x"), null(DataType::SmallInt(None)), name("n"), null(DataType::Integer(None))];
+                Expr::Function(call("named_struct", fields))
             }
             _ => return ControlFlow::Continue(()),
         };
-        *expr = Expr::Cast {
-            kind: ast::CastKind::Cast,
-            expr: Box::new(Expr::value(ast::Value::Null)),
-            data_type: ty,
-            array: false,
-            format: None,
-        };
         ControlFlow::Continue(())
     }
+}
+
+fn null(data_type: DataType) -> Expr {
+    let expr = Box::new(Expr::value(ast::Value::Null));
+    Expr::Cast { kind: ast::CastKind::Cast, expr, data_type, array: false, format: None }
 }
 
 /// Whether a part of FROM has no rows, whatever is joined to it.
