@@ -204,7 +204,7 @@ fn sorted(
     let all = async move {
         let mut all: Vec<ObjectMeta> = list.try_collect().await?;
         all.sort_unstable_by(|a, b| a.location.cmp(&b.location));
-        object_store::Result::Ok(futures::stream::iter(all.into_iter().map(Ok)))
+        object_store::Result::<_>::Ok(futures::stream::iter(all.into_iter().map(Ok)))
     };
     futures::stream::once(all).try_flatten().boxed()
 }
