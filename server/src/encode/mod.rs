@@ -17,7 +17,7 @@ pub mod parameter;
 mod style;
 mod text;
 
-pub use style::Style;
+pub use style::{Style, Zone};
 
 use alcedo_engine::session::OutputField;
 use alcedo_engine::{Error, Result};

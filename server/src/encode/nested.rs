@@ -4,7 +4,7 @@ use super::column::{Column, Values};
 use super::{Format, Style};
 use alcedo_engine::{Error, Result};
 use alcedo_sql::types::SqlType;
-use arrow::array::{Array, MapArray, StructArray};
+use arrow::array::{MapArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use bytes::{BufMut, BytesMut};
 

@@ -83,7 +83,7 @@ impl Slots {
 
 fn full(text: &str) -> Error {
     Error::new(Kind::Unavailable, SqlState::TOO_MANY_CONNECTIONS, text)
-        .hint("Close idle connections, or raise connections_max.")
+        .hint("Close idle connections, or raise --max-connections.")
 }
 
 /// Serves connections until `shutdown`, then drains them; returns within ten seconds of it.

@@ -19,8 +19,13 @@ pub struct Message {
 impl Message {
     /// The fields of an ErrorResponse or NoticeResponse by their letter.
     pub fn field(&self, letter: u8) -> String {
-        let parts = self.body.split(|&b| b == 0).find(|part| part.first() == Some(&letter));
-        parts.map_or(String::new(), |part| String::from_utf8_lossy(&part[1..]).into_owned())
+        let parts = self
+            .body
+            .split(|&b| b == 0)
+            .find(|part| part.first() == Some(&letter));
+        parts.map_or(String::new(), |part| {
+            String::from_utf8_lossy(&part[1..]).into_owned()
+        })
     }
 }
 
@@ -28,7 +33,9 @@ impl Raw {
     /// Connects without a word.
     pub fn open(port: u16) -> Raw {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout can be set");
         Raw(stream)
     }
 
@@ -55,7 +62,12 @@ impl Raw {
     /// Sends bytes as they are; a server that has closed the connection is no failure of the sender.
     pub fn write(&mut self, bytes: &[u8]) {
         match self.0.write_all(bytes) {
-            Err(e) if !matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Err(e)
+                if !matches!(
+                    e.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 panic!("sending {} bytes: {e}", bytes.len())
             }
             _ => {}
@@ -78,13 +90,23 @@ impl Raw {
         let mut head = [0; 5];
         match self.0.read_exact(&mut head) {
             Ok(()) => {}
-            Err(e) if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => return None,
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                return None;
+            }
             Err(e) => panic!("no message: {e}"),
         }
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
         let mut body = vec![0; length as usize - 4];
         self.0.read_exact(&mut body).expect("a message comes whole");
-        Some(Message { kind: head[0], body })
+        Some(Message {
+            kind: head[0],
+            body,
+        })
     }
 
     /// Receives up to and with a message of that kind.
@@ -92,7 +114,8 @@ impl Raw {
         let mut messages = Vec::new();
         loop {
             let message = self.receive();
-            let message = message.unwrap_or_else(|| panic!("closed before {:?}: {messages:?}", char::from(kind)));
+            let message = message
+                .unwrap_or_else(|| panic!("closed before {:?}: {messages:?}", char::from(kind)));
             let last = message.kind == kind;
             messages.push(message);
             if last {
