@@ -16,7 +16,7 @@ use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
 use alcedo_udfs::score::features::FeatureKind;
 use alcedo_udfs::score::{Scorer, Task};
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

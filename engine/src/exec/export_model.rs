@@ -7,7 +7,7 @@ use crate::query::Context;
 use crate::query::error::from_store;
 use alcedo_sql::SqlState;
 use alcedo_sql::statement::ExportModel;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStoreExt, PutPayload};
 
 /// Writes a version to a file, or into a folder when the URL ends with a slash.
 pub(crate) async fn run(ctx: &Context, s: &ExportModel) -> Result<Output> {

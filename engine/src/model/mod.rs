@@ -10,7 +10,7 @@ pub mod metrics;
 pub mod name;
 pub mod runs;
 
-pub use name::{Reference, find};
+pub use name::find;
 
 use crate::catalog::store::Catalog;
 use crate::catalog::{ModelVersion, ObjectName, Snapshot};

@@ -16,7 +16,7 @@ use alcedo_sql::options::{Options, parse_bool};
 use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
 use alcedo_udfs::score::features::{Column, Features};
-use alcedo_udfs::score::{Scorer, Scratch};
+use alcedo_udfs::score::Scratch;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::Arc;
