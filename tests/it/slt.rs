@@ -160,7 +160,7 @@ async fn file(path: &str, engine: &'static str, conninfo: String, protocol: Prot
 async fn alcedo(path: &str) {
     for protocol in [Protocol::Simple, Protocol::Extended] {
         let roots = format!(
-            "{},{}",
+            "{}:{}",
             root().join("tests/data").display(),
             std::env::temp_dir().display()
         );
