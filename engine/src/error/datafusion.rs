@@ -6,6 +6,7 @@ use crate::error::{Error, Kind};
 pub use crate::error::{from_io, from_store};
 use alcedo_sql::SqlState;
 use alcedo_sql::options::closest;
+use alcedo_udfs::error::ScoreError;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use std::error::Error as StdError;
@@ -87,6 +88,10 @@ fn from_external(inner: Box<dyn StdError + Send + Sync>) -> Error {
         Ok(error) => return from_datafusion(*error),
         Err(inner) => inner,
     };
+    let inner = match inner.downcast::<ScoreError>() {
+        Ok(error) => return from_score(*error),
+        Err(inner) => inner,
+    };
     let inner = match inner.downcast::<ArrowError>() {
         Ok(error) => return from_arrow(*error),
         Err(inner) => inner,
@@ -107,11 +112,24 @@ fn from_external(inner: Box<dyn StdError + Send + Sync>) -> Error {
     Error::internal(plain(&inner.to_string()))
 }
 
+/// A scorer's error with its SQLSTATE.
+pub fn from_score(error: ScoreError) -> Error {
+    match error {
+        ScoreError::BadModel(text) => Error::user(SqlState::BAD_FILE_FORMAT, text),
+        ScoreError::Unsupported(text) => Error::unsupported(text),
+        ScoreError::BadInput(text) => Error::user(SqlState::UNDEFINED_FUNCTION, text),
+    }
+}
+
 /// Arrow's errors.
 pub fn from_arrow(error: ArrowError) -> Error {
     match error {
         ArrowError::ExternalError(inner) => from_external(inner),
         ArrowError::DivideByZero => Error::user(SqlState::DIVISION_BY_ZERO, "division by zero"),
+        // The checked functions name the type, Arrow's own text does not.
+        ArrowError::ArithmeticOverflow(text) if text.ends_with(" out of range") => {
+            Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text)
+        }
         ArrowError::ArithmeticOverflow(_) => {
             Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range")
         }
@@ -195,6 +213,7 @@ fn type_name(arrow: &str) -> &str {
         "Boolean" => "boolean",
         "Date32" | "Date64" => "date",
         "Utf8" | "Utf8View" | "LargeUtf8" => "text",
+        "Null" => "unknown",
         other if other.starts_with("Decimal") => "numeric",
         other if other.starts_with("Timestamp") => "timestamp",
         other if other.starts_with("Time") => "time",
@@ -258,6 +277,9 @@ fn from_schema(error: &SchemaError) -> Error {
 }
 
 fn from_plan(text: &str) -> Error {
+    if let Some(error) = no_such_call(text).or_else(|| no_such_operator(text)).or_else(|| ungrouped(text)) {
+        return error;
+    }
     if let Some(rest) = text.strip_prefix("Invalid function '") {
         let name = rest.split('\'').next().unwrap_or(rest);
         let error = Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
@@ -291,6 +313,60 @@ fn from_plan(text: &str) -> Error {
     Error::user(state, plain(text))
 }
 
+/// A function that is there, but not for arguments of these types.
+fn no_such_call(text: &str) -> Option<Error> {
+    let call = if let Some((_, rest)) = text.split_once("No function matches the given name and argument types '") {
+        let (name, types) = rest.split_once(")'")?.0.split_once('(')?;
+        format!("{name}({})", type_names(types))
+    } else if let Some((_, rest)) = text.split_once("Failed to coerce arguments to satisfy a call to '") {
+        let (name, rest) = rest.split_once("' function: coercion from ")?;
+        format!("{name}({})", type_names(rest.split_once(" to the signature")?.0))
+    } else if text.contains("failed to match any signature") {
+        let (_, rest) = text.split_once("Function '")?;
+        let types = rest.split_once("(DataType: ").and_then(|(_, t)| t.split_once(").").or_else(|| t.split_once(")")));
+        format!("{}({})", rest.split_once('\'')?.0, types.map_or_else(String::new, |(t, _)| type_names(t)))
+    } else {
+        return None;
+    };
+    let error = Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {call} does not exist"));
+    Some(error.hint("No function matches the given name and argument types. You might need to add explicit type casts."))
+}
+
+/// An operator that does not take these types.
+fn no_such_operator(text: &str) -> Option<Error> {
+    let (_, rest) = text.split_once("annot coerce arithmetic expression ")?;
+    let (expression, _) = rest.split_once(" to valid types")?;
+    let parts: Vec<&str> = expression.split(' ').collect();
+    let at = parts.iter().position(|p| p.chars().all(|c| c.is_ascii_punctuation()))?;
+    let (left, right) = (parts[..at].join(" "), parts[at + 1..].join(" "));
+    let text = format!("operator does not exist: {} {} {}", type_name(&left), parts[at], type_name(&right));
+    Some(Error::user(SqlState::UNDEFINED_FUNCTION, text).hint(
+        "No operator matches the given name and argument types. You might need to add explicit type casts.",
+    ))
+}
+
+/// Arrow's names of types in a list as PostgreSQL's.
+fn type_names(list: &str) -> String {
+    let mut depth = 0;
+    let types = list.split(|c| {
+        match c {
+            '(' | '<' => depth += 1,
+            ')' | '>' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    types.map(|t| type_name(t.trim())).collect::<Vec<_>>().join(", ")
+}
+
+/// A column beside an aggregate that is not grouped by.
+fn ungrouped(text: &str) -> Option<Error> {
+    let (before, _) = text.split_once("\" must appear in the GROUP BY clause")?;
+    let (_, column) = before.rsplit_once("column \"")?;
+    let text = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+    Some(Error::user(SqlState::GROUPING_ERROR, text))
+}
+
 fn from_execution(text: &str) -> Error {
     if text.contains("Divide by zero") {
         return Error::user(SqlState::DIVISION_BY_ZERO, "division by zero");
@@ -317,7 +393,8 @@ fn plain(text: &str) -> String {
         .trim_start_matches("Error during planning: ")
         .trim_start_matches("This feature is not implemented: ")
         .trim_start_matches("Arrow error: ")
-        .trim_start_matches("Execution error: ");
+        .trim_start_matches("Execution error: ")
+        .trim_start_matches("Internal error: ");
     let mut chars = text.chars();
     let Some(first) = chars.next() else { return "unknown error".to_owned() };
     let second_is_upper = chars.clone().next().is_some_and(char::is_uppercase);

@@ -1,4 +1,4 @@
-//! `EXPLAIN [ANALYZE]`: the operators as lines of text, with their counts after running.
+//! `EXPLAIN [ANALYZE]`: the operators as lines of text or as JSON, with their counts after running.
 
 use super::Output;
 use crate::error::{Error, Result};
@@ -7,7 +7,9 @@ use crate::query::error::from_datafusion;
 use alcedo_sql::Statement;
 use alcedo_sql::statement::Explain;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
+use serde_json::{Value, json};
 
 /// Explains a query; with ANALYZE it is run and its rows are thrown away.
 pub(crate) async fn run(ctx: &Context, explain: &Explain) -> Result<Output> {
@@ -15,19 +17,20 @@ pub(crate) async fn run(ctx: &Context, explain: &Explain) -> Result<Output> {
         return Err(Error::unsupported("EXPLAIN of this statement is not implemented")
             .hint("EXPLAIN takes SELECT, VALUES, TABLE and WITH."));
     };
-    if explain.json {
-        return Err(Error::unsupported("EXPLAIN (FORMAT JSON) is not implemented")
-            .hint("Leave FORMAT out for text."));
-    }
     let plan = ctx.plan_query(query).await?;
     let state = ctx.state()?;
     let physical = ctx.physical_plan(&state, &plan).await?;
-    let text = if explain.analyze {
+    if explain.analyze {
         let mut rows = ctx.run(&state, physical.clone())?;
         while let Some(batch) = rows.next().await {
             batch.map_err(from_datafusion)?;
         }
-        drop(rows);
+    }
+    if explain.json {
+        let plan = json!([{ "Plan": node(physical.as_ref(), explain.analyze) }]);
+        return Output::texts(vec![("QUERY PLAN", vec![Some(format!("{plan:#}"))])], "EXPLAIN");
+    }
+    let text = if explain.analyze {
         DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(explain.verbose).to_string()
     } else if explain.verbose {
         let logical = state.optimize(&plan).map_err(from_datafusion)?;
@@ -41,4 +44,22 @@ pub(crate) async fn run(ctx: &Context, explain: &Explain) -> Result<Output> {
     };
     let lines = text.lines().map(|l| Some(l.to_owned())).collect();
     Output::texts(vec![("QUERY PLAN", lines)], "EXPLAIN")
+}
+
+/// An operator with those below it, in the shape of PostgreSQL's JSON.
+fn node(plan: &dyn ExecutionPlan, counts: bool) -> Value {
+    let mut node = json!({
+        "Node Type": plan.name(),
+        "Details": DisplayableExecutionPlan::new(plan).one_line().to_string().trim(),
+    });
+    let metrics = plan.metrics().filter(|_| counts);
+    if let Some(metrics) = metrics {
+        node["Actual Rows"] = json!(metrics.output_rows());
+        node["Actual Total Time"] = json!(metrics.elapsed_compute().map(|ns| ns as f64 / 1e6));
+    }
+    let below: Vec<Value> = plan.children().into_iter().map(|child| self::node(child.as_ref(), counts)).collect();
+    if !below.is_empty() {
+        node["Plans"] = Value::Array(below);
+    }
+    node
 }

@@ -10,13 +10,13 @@ pub mod metrics;
 pub mod name;
 pub mod runs;
 
+pub use crate::error::datafusion::from_score;
 pub use name::find;
 
 use crate::catalog::store::Catalog;
 use crate::catalog::{ModelVersion, ObjectName, Snapshot};
 use crate::error::{Error, Kind, Result};
 use alcedo_sql::SqlState;
-use alcedo_udfs::error::ScoreError;
 use alcedo_udfs::predict::{ModelSpec, PinnedModel};
 use manifest::Manifest;
 use std::collections::HashMap;
@@ -144,13 +144,4 @@ pub fn pin(manifest: &Manifest, artifact: &[u8], name: String, version: u64) -> 
         labels: manifest.labels()?,
     };
     PinnedModel::new(scorer, spec).map_err(from_score)
-}
-
-/// A scorer's error with its SQLSTATE.
-pub fn from_score(error: ScoreError) -> Error {
-    match error {
-        ScoreError::BadModel(text) => Error::new(Kind::User, SqlState::BAD_FILE_FORMAT, text),
-        ScoreError::Unsupported(text) => Error::unsupported(text),
-        ScoreError::BadInput(text) => Error::user(SqlState::UNDEFINED_FUNCTION, text),
-    }
 }

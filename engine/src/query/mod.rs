@@ -2,7 +2,7 @@
 //!
 //! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
 //! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
-//! its errors into ours; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
+//! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
 
 mod arithmetic;
 mod context;
@@ -10,6 +10,7 @@ mod correlated;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
 mod literals;
+mod missing;
 pub mod names;
 mod numbers;
 pub mod planning;

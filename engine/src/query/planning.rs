@@ -6,6 +6,7 @@
 
 use super::error::{from_datafusion, into_datafusion};
 use super::state::register;
+use super::missing::{Missing, placed};
 use super::{Context, names, numbers, predict, system, table_functions};
 use crate::catalog::View;
 use crate::error::{Error, Result};
@@ -98,12 +99,22 @@ impl ContextProvider for Names<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         // The session's answers come before DataFusion's: `version()`, `current_schema()`.
-        system::function(self.context, name).or_else(|| {
+        let found = system::function(self.context, name).or_else(|| {
             let function = self.state.scalar_functions().get(name)?;
             // `now()` and its like depend on the time zone.
             let updated = function.inner().with_updated_config(self.state.config_options());
             Some(updated.map_or_else(|| Arc::clone(function), Arc::new))
-        })
+        });
+        let elsewhere = self.state.aggregate_functions().contains_key(name)
+            || self.state.window_functions().contains_key(name)
+            || self.state.higher_order_functions().contains_key(name)
+            || name == "unnest";
+        if found.is_some() || elsewhere {
+            return found;
+        }
+        let scalar = system::FUNCTIONS.iter().chain(self.state.scalar_functions().keys());
+        let known = scalar.chain(self.state.aggregate_functions().keys()).map(String::as_str);
+        Some(Arc::new(Missing::new(name, known).into()))
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
@@ -216,7 +227,7 @@ impl Context {
         let plan = state
             .analyzer()
             .execute_and_check(plan, state.config_options(), |_, _| {})
-            .map_err(from_datafusion)?;
+            .map_err(|e| placed(from_datafusion(e), query))?;
         Ok(Planned { plan, parameters, constant })
     }
 
@@ -260,8 +271,8 @@ impl Context {
     }
 
     /// Plans with placeholders left in; tells whether the plan reads nothing that moves.
-    async fn plan_raw(&self, query: &ast::Query) -> Result<(LogicalPlan, bool)> {
-        let mut query = Box::new(query.clone());
+    async fn plan_raw(&self, written: &ast::Query) -> Result<(LogicalPlan, bool)> {
+        let mut query = Box::new(written.clone());
         let (state, tables) = self.look_up(&mut query).await?;
         let constant = tables.is_empty();
         let names = Names { context: self, state: &state, tables };
@@ -269,7 +280,7 @@ impl Context {
         let mut planner_context = self.planner_context();
         let plan = planner
             .sql_statement_to_plan_with_context(ast::Statement::Query(query), &mut planner_context)
-            .map_err(from_datafusion)?;
+            .map_err(|e| placed(from_datafusion(e), written))?;
         Ok((plan, constant))
     }
 

@@ -32,6 +32,11 @@ use std::sync::Arc;
 /// The schemas of the system: nobody creates in them.
 pub const SCHEMAS: &[&str] = &["pg_catalog", "information_schema", "ml", "streams"];
 
+/// The name of a type without its length or precision.
+pub(crate) fn type_name(ty: &alcedo_sql::types::SqlType) -> String {
+    types::format(ty.oids().0, None)
+}
+
 /// A table of the system; `None` when the schema has no such table.
 pub(crate) fn table(ctx: &Context, schema: &str, name: &str) -> Option<Result<Arc<dyn TableProvider>>> {
     if schema == "streams" {
