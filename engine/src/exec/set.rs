@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::error::{Error, Result};
-use crate::query::Context;
+use crate::query::{Context, variables};
 use alcedo_sql::statement::Set;
 
 /// Sets a variable.
@@ -11,6 +11,6 @@ pub(crate) fn run(ctx: &Context, s: &Set) -> Result<Output> {
         .vars
         .lock()
         .map_err(|_| Error::internal("session variables are poisoned"))?;
-    vars.set(&s.name, &s.values, s.local)?;
+    variables::set(&mut vars, &s.name, &s.values, s.local)?;
     Ok(Output::done("SET"))
 }

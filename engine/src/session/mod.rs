@@ -19,7 +19,7 @@ pub use running::Running;
 pub use transaction::Status;
 
 use crate::error::{Error, Result};
-use crate::query::{Context, Notices};
+use crate::query::{Context, Notices, variables};
 use alcedo_sql::Parsed;
 use alcedo_sql::vars::Vars;
 use arrow::record_batch::RecordBatch;
@@ -84,6 +84,7 @@ impl Session {
         for (name, value) in &options.parameters {
             vars.start(name, value)?;
         }
+        variables::check(&vars)?;
         vars.fix("session_authorization", &options.user);
         let (sender, inbox) = tokio::sync::mpsc::unbounded_channel();
         Ok(Self {

@@ -304,12 +304,21 @@ fn as_told(inner: &Inner, output: Output) -> Result<Output> {
     let (Output::Rows(mut rows), Some(told)) = (output, &inner.made.fields) else {
         return Err(Error::internal("a query gave no rows"));
     };
-    let alike = |(a, b): (&OutputField, &OutputField)| a.ty == b.ty || a.data_type == b.data_type;
-    if rows.fields.len() != told.len() || !rows.fields.iter().zip(told).all(alike) {
-        return Err(
-            Error::unsupported("cached plan must not change result type")
-                .hint("Prepare the statement again: a table it reads has changed."),
-        );
+    let alike = |(a, b): (&OutputField, &OutputField)| {
+        a.ty.oids() == b.ty.oids() || a.data_type == b.data_type
+    };
+    if let Some((now, told)) = rows.fields.iter().zip(told).find(|pair| !alike(*pair)) {
+        return Err(changed(format!(
+            "Column \"{}\" was of type {} and is of type {}.",
+            told.name, told.ty, now.ty
+        )));
+    }
+    if rows.fields.len() != told.len() {
+        return Err(changed(format!(
+            "There were {} columns, and there are {}.",
+            told.len(),
+            rows.fields.len()
+        )));
     }
     // Operators forget SQL types that Arrow does not know; the plan has them.
     for (field, told) in rows.fields.iter_mut().zip(told) {
@@ -317,6 +326,13 @@ fn as_told(inner: &Inner, output: Output) -> Result<Output> {
         field.ty.clone_from(&told.ty);
     }
     Ok(Output::Rows(rows))
+}
+
+/// 0A000
+fn changed(detail: String) -> Error {
+    Error::unsupported("cached plan must not change result type")
+        .detail(detail)
+        .hint("Prepare the statement again: a table it reads has changed.")
 }
 
 /// A panic while rows are made ends the statement, not the connection.

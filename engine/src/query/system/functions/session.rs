@@ -3,7 +3,7 @@
 use super::{Args, Def, lax, strict};
 use crate::catalog::DATABASE;
 use crate::error::{Error, Result};
-use crate::query::Context;
+use crate::query::{Context, variables};
 use crate::query::system::columns::Cell;
 use crate::query::system::objects;
 use crate::query::system::settings::vars;
@@ -70,7 +70,7 @@ fn set_config(ctx: &Context, args: &Args<'_>) -> Result<Cell> {
     };
     let values: Vec<String> = args.text(1).map(str::to_owned).into_iter().collect();
     let mut vars = vars(ctx)?;
-    vars.set(name, &values, args.bool(2) == Some(true))?;
+    variables::set(&mut vars, name, &values, args.bool(2) == Some(true))?;
     Ok(vars.show(name)?.into())
 }
 
