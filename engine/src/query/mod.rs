@@ -1,8 +1,9 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
-//! `context` finds names, `planning` makes plans, `run` runs them; `state` is the one place that sets
+//! `context` finds names, `planning` makes plans, `run` runs them, `stoppable` lets them be stopped; `state` is the one place that sets
 //! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
-//! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables.
+//! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables;
+//! `variables` sets session variables.
 
 mod arithmetic;
 mod context;
@@ -19,8 +20,10 @@ mod run;
 mod sole;
 mod sql_types;
 pub mod state;
+mod stoppable;
 pub mod system;
 pub mod table_functions;
+pub mod variables;
 
 use crate::catalog::Snapshot;
 use crate::clock::Clock;
