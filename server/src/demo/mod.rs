@@ -55,11 +55,11 @@ pub async fn run(flags: Demo) -> Result<()> {
             made = set_up(&server, &file, broker.address(), flags.seed) => made?,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
-        say(&tour::text(server.listen, from.elapsed()));
         say(&format!(
             "listening on {}\nhttp on {}",
             server.listen, server.http
         ));
+        say(&tour::text(server.listen, from.elapsed()));
         match flags.seconds.map(Duration::from_secs) {
             Some(time) if shows => tokio::time::timeout(time, shell::interactive(&server.engine))
                 .await

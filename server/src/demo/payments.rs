@@ -72,11 +72,11 @@ impl Payment {
         let hour = (random.unit() * random.unit() * 24.0 + random.unit() * 12.0) as u32 % 24;
         let minutes = -random.unit().max(1e-9).ln() * 900.0;
         let amount = (usual * spread.exp() * 100.0).round() / 100.0;
-        let suspicion = (amount / usual).ln() * 1.1
-            + if country == "DE" { 0.0 } else { 1.3 }
-            + if hour < 5 { 1.2 } else { 0.0 }
-            + if minutes < 15.0 { 1.6 } else { 0.0 }
-            - 4.6;
+        let suspicion = (amount / usual).ln() * 6.0
+            + if country == "DE" { 0.0 } else { 6.0 }
+            + if hour < 5 { 4.0 } else { 0.0 }
+            + if minutes < 15.0 { 8.0 } else { 0.0 }
+            - 13.0;
         let fraud = random.unit() < 1.0 / (1.0 + (-suspicion).exp());
         let minutes_since_last = (minutes * 10.0).round() / 10.0;
         let card = 1000 + random.below(5000) as u64;

@@ -22,7 +22,7 @@ pub(super) fn setup(history: &Path, broker: &str) -> Vec<(&'static str, String)>
         ),
         (
             "model fraud: LightGBM, trained on the history",
-            "create model fraud options (label = 'is_fraud', num_iterations = 60, learning_rate = 0.1, seed = 7) as \
+            "create model fraud options (label = 'is_fraud', num_iterations = 60, learning_rate = 0.1, seed = 7, num_threads = 1) as \
              select category, country, amount, hour, minutes_since_last, is_fraud from payment_history"
                 .to_owned(),
         ),
@@ -56,14 +56,14 @@ and try:
   select card_id, amount, predict(fraud using *) from payments order by payment_id desc limit 5;
 
   -- the riskiest ones, by probability
-  select payment_id, category, country, amount, (predict_proba(fraud using *))[2] as risk
+  select payment_id, category, country, amount, predict_proba(fraud using *, class => true) as risk
   from payments order by risk desc limit 5;
 
   -- how good is the model on rows it has not seen?
   select * from ml.evaluate(model fraud);
 
   -- the stream joined with what came out later, against the forecast
-  select l.is_fraud, count(*), avg((predict_proba(fraud using p.*))[2])
+  select l.is_fraud, count(*), avg(predict_proba(fraud using p.*, class => true))
   from payments p join payment_labels l on l.payment_id = p.payment_id group by 1;
 
   train model fraud;
