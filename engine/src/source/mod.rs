@@ -1,18 +1,24 @@
-//! Streams as tables: a source reads a topic up to where it ends when the query runs, and takes rows that are inserted.
+//! Sources: topics of a broker as tables. A query reads what there is when it begins, and ends there.
 //!
-//! `kafka` is the one connector; `dead_letters` keeps the records that do not decode.
+//! `scan` is the table and its operator, `seek` the places in the topic that a query's conditions name, `bounds` the
+//! end that all scans of a statement share, `dead_letters` the records that did not decode. `kafka` speaks to the
+//! broker; the values of records belong to `crate::format`.
 
+mod bounds;
 pub mod dead_letters;
 pub mod kafka;
+mod letter_table;
+mod letters;
+mod scan;
+mod seek;
 
 use crate::catalog::store::Catalog;
 use crate::catalog::{ObjectName, Snapshot, Source};
-use crate::clock::Clock;
 use crate::error::Result;
-use dead_letters::DeadLetters;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
-use std::fmt;
+use dead_letters::DeadLetters;
+use kafka::client::Cluster;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,31 +28,33 @@ use tokio_util::sync::CancellationToken;
 pub struct Access {
     pub catalog: Arc<Catalog>,
     pub snapshot: Arc<Snapshot>,
-    pub clock: Arc<dyn Clock>,
     pub dead_letters: Arc<DeadLetters>,
     pub cancel: CancellationToken,
-    /// Tells the client something that it may want to know.
+    /// Sends a NOTICE.
     pub notice: Arc<dyn Fn(String) + Send + Sync>,
-    /// Tells the client something that it should know.
-    pub warning: Arc<dyn Fn(String) + Send + Sync>,
+    /// Sends a WARNING.
+    pub warn: Arc<dyn Fn(String) + Send + Sync>,
 }
 
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("catalog_version", &self.snapshot.version).finish_non_exhaustive()
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Access(catalog version {})", self.snapshot.version)
     }
 }
 
 /// The table that reads a source.
-pub async fn provider(access: Access, name: &ObjectName, source: &Source) -> Result<Arc<dyn TableProvider>> {
-    Ok(Arc::new(kafka::KafkaTable::new(access, name.clone(), source.clone())))
-}
-
-/// Writes rows into a source's topic; `columns` names those of the batches. Returns when all replicas have all rows.
 ///
 /// # Errors
-/// 428C9 for the offset, 23502 for NULL where the source refuses it, 08006 when the broker does not take the rows; the
-/// detail says how many it has.
+/// 42704 when a secret of its properties is not there.
+pub async fn provider(access: Access, name: &ObjectName, source: &Source) -> Result<Arc<dyn TableProvider>> {
+    Ok(Arc::new(scan::SourceTable::new(access, name, source)?))
+}
+
+/// Writes rows to the topic of a source; `columns` names the source's columns that `rows` has, in their order. Gives
+/// the number of rows when all replicas have them.
+///
+/// # Errors
+/// 428C9 when an offset is given; after a failure the detail says how many rows are in the topic.
 pub async fn produce(
     access: Access,
     name: &ObjectName,
@@ -54,5 +62,6 @@ pub async fn produce(
     columns: &[String],
     rows: SendableRecordBatchStream,
 ) -> Result<u64> {
-    kafka::produce(access, name, source, columns, rows).await
+    let cluster = Cluster::of(&access.catalog, &access.snapshot, &source.properties)?;
+    kafka::producer::produce(&cluster, name, source, columns, rows, &access.cancel).await
 }

@@ -105,9 +105,10 @@ impl Fields {
         };
         if key.kind == Kind::Text {
             let memo = Memo { key: key.of(bytes).into(), found };
+            let length = self.memo.len();
             match self.memo.get_mut(place) {
                 Some(old) => *old = memo,
-                None if self.memo.len() == place && place < MEMO_MAX => self.memo.push(memo),
+                None if length == place && place < MEMO_MAX => self.memo.push(memo),
                 None => {}
             }
         }

@@ -1,281 +1,284 @@
-//! Connections to a broker: their settings, and questions that are asked until there is an answer or a reason why not.
-//!
-//! librdkafka connects in the background and retries for ever; what went wrong comes as events. [`Reports`] keeps
-//! them, so that an error can name host and cause.
+//! Clients of a broker: their settings, what they say when it cannot be reached, and how long that may take.
 
-use crate::catalog::{Property, Source};
+use crate::catalog::store::Catalog;
+use crate::catalog::{Property, Snapshot};
 use crate::error::{Error, Kind, Result};
-use crate::source::Access;
 use alcedo_sql::SqlState;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use std::sync::{Mutex, PoisonError};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a broker has to answer, all questions of a statement together.
-const ANSWER_WITHIN: Duration = Duration::from_secs(8);
-/// One try; in between the reports are read.
-const TRY: Duration = Duration::from_secs(2);
-/// With no broker left to ask, that is how long one has to come back.
-const DOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How long a broker may take to answer at first.
+pub(super) const CONNECT: Duration = Duration::from_secs(8);
+/// How long a broker that refuses connections, or whose name nobody knows, is tried.
+const REFUSED: Duration = Duration::from_secs(2);
+/// How long one try may take before causes are looked for.
+const STEP: Duration = Duration::from_millis(1500);
 
-/// What every client sets; a source's own properties come after.
-const SETTINGS: &[(&str, &str)] = &[
-    ("client.id", "alcedo"),
-    ("group.id", "alcedo"),
-    ("allow.auto.create.topics", "false"),
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("enable.partition.eof", "true"),
-    ("auto.offset.reset", "error"),
-    ("isolation.level", "read_committed"),
-    ("socket.nagle.disable", "true"),
-    ("reconnect.backoff.max.ms", "1000"),
-    ("fetch.wait.max.ms", "100"),
-    ("fetch.error.backoff.ms", "50"),
-    // Rows are taken as fast as they come: a full queue is soon empty again.
-    ("fetch.queue.backoff.ms", "5"),
-    ("queued.max.messages.kbytes", "16384"),
-    ("check.crcs", "false"),
-];
+/// A consumer that remembers what went wrong.
+pub type Consumer = BaseConsumer<Log>;
 
-/// What a client reported of its connections.
-#[derive(Debug, Default)]
-pub(super) struct Reports(Mutex<Said>);
-
-#[derive(Debug, Default, Clone)]
-struct Said {
-    /// The latest reason why a connection failed.
-    reason: Option<String>,
-    /// A reason that retrying does not change.
-    refused: Option<String>,
-    all_down: bool,
+/// How to reach a cluster: properties with their secrets, in memory only.
+#[derive(Clone)]
+pub struct Cluster {
+    properties: BTreeMap<String, String>,
+    /// Properties whose values came from secrets.
+    secret: Vec<String>,
 }
 
-impl Reports {
-    fn said(&self) -> Said {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Said::default();
-    }
-
-    /// The latest reason why a connection failed.
-    pub(super) fn reason(&self) -> Option<String> {
-        let said = self.said();
-        said.refused.or(said.reason)
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cluster({})", self.servers())
     }
 }
 
-impl ClientContext for Reports {
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, message, "librdkafka");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => said.all_down = true,
-            Some(
-                RDKafkaErrorCode::Authentication
-                | RDKafkaErrorCode::SaslAuthenticationFailed
-                | RDKafkaErrorCode::SSL,
-            ) => said.refused = Some(cause(reason)),
-            Some(RDKafkaErrorCode::PartitionEOF) => {}
-            _ => said.reason = Some(cause(reason)),
-        }
-    }
-}
-
-impl ConsumerContext for Reports {}
-
-/// librdkafka's words without the name of its client and the counting of milliseconds.
-fn cause(reason: &str) -> String {
-    let reason = reason.split(" (after ").next().unwrap_or(reason);
-    reason.trim().trim_end_matches('.').to_owned()
-}
-
-/// A client with the topic it is for.
-pub(super) struct Connection {
-    pub(super) consumer: BaseConsumer<Reports>,
-    pub(super) config: ClientConfig,
-    pub(super) topic: String,
-    access: Access,
-    servers: String,
-    /// When it was made, or when [`Connection::rewind`] was called.
-    began: Instant,
-}
-
-impl Connection {
-    /// Makes a client; it connects when it is first asked.
+impl Cluster {
+    /// Puts the values of secrets into properties.
     ///
     /// # Errors
-    /// 22023 for properties that librdkafka does not take, 42704 for secrets that are gone.
-    pub(super) fn open(access: &Access, source: &Source) -> Result<Self> {
-        Self::with(access, config(access, source)?, &source.topic)
-    }
-
-    /// The same with settings that are known already.
-    pub(super) fn with(access: &Access, config: ClientConfig, topic: &str) -> Result<Self> {
-        let consumer = config.create_with_context(Reports::default()).map_err(unusable)?;
-        let servers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
-        let (topic, access) = (topic.to_owned(), access.clone());
-        let began = access.clock.instant();
-        Ok(Self { consumer, config, topic, access, servers, began })
-    }
-
-    /// Asks until there is an answer, the broker refuses, or time is over.
-    pub(super) fn ask<T>(&self, question: impl Fn(&Self, Duration) -> KafkaResult<T>) -> Result<T> {
-        loop {
-            if self.access.cancel.is_cancelled() {
-                return Err(Error::canceled());
-            }
-            let left = ANSWER_WITHIN.saturating_sub(self.elapsed());
-            let error = match question(self, left.min(TRY).max(Duration::from_millis(100))) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+    /// 42704 when a secret is not there.
+    pub fn of(catalog: &Catalog, snapshot: &Snapshot, properties: &BTreeMap<String, Property>) -> Result<Self> {
+        let mut cluster = Self { properties: BTreeMap::new(), secret: Vec::new() };
+        for (name, property) in properties {
+            let value = match property {
+                Property::Plain(text) => text.clone(),
+                Property::Secret(secret) => {
+                    cluster.secret.push(name.clone());
+                    let values = catalog.secret_values(snapshot, secret)?;
+                    values.get("value").cloned().ok_or_else(|| {
+                        let text = format!("secret \"{secret}\" is not a single value");
+                        Error::user(SqlState::WRONG_OBJECT_TYPE, text)
+                            .hint("Make it by CREATE SECRET name AS 'value'.")
+                    })?
+                }
             };
-            // Events come only to those who poll; nothing is assigned yet, so no record comes.
-            while self.consumer.poll(Duration::ZERO).is_some() {}
-            let said = self.consumer.client().context().said();
-            let hopeless = said.refused.is_some()
-                || !transient(&error)
-                || (said.all_down && self.elapsed() >= DOWN_WITHIN)
-                || self.elapsed() + Duration::from_millis(100) >= ANSWER_WITHIN;
-            if hopeless {
-                return Err(self.unreachable(&error));
+            cluster.properties.insert(name.clone(), value);
+        }
+        Ok(cluster)
+    }
+
+    /// The servers as declared.
+    pub fn servers(&self) -> &str {
+        self.properties.get("bootstrap.servers").map_or("", String::as_str)
+    }
+
+    /// The settings of a client: `defaults`, then what was declared, then `fixed`.
+    pub(super) fn config(&self, defaults: &[(&str, &str)], fixed: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in fixed {
+            config.set(*name, *value);
+        }
+        config
+    }
+
+    /// A consumer that reads what it is assigned and nothing else.
+    ///
+    /// # Errors
+    /// 22023 for a property that the client does not take.
+    pub fn consumer(&self) -> Result<Consumer> {
+        let defaults = [
+            // No group is joined, but the client asks for the name of one.
+            ("group.id", "alcedo"),
+            ("client.id", "alcedo"),
+            ("queued.max.messages.kbytes", "32768"),
+            ("fetch.queue.backoff.ms", "5"),
+            ("fetch.error.backoff.ms", "100"),
+            ("fetch.wait.max.ms", "100"),
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.keepalive.enable", "true"),
+        ];
+        let fixed = [
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("enable.partition.eof", "true"),
+            ("auto.offset.reset", "error"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        let config = self.config(&defaults, &fixed);
+        config.create_with_context(Log::default()).map_err(|e| self.refused(&e))
+    }
+
+    /// Settings that the client refuses.
+    pub(super) fn refused(&self, error: &KafkaError) -> Error {
+        match error {
+            KafkaError::ClientConfig(_, description, key, _) => {
+                let text = format!("invalid value for option \"properties.{key}\"");
+                let error = Error::user(SqlState::INVALID_PARAMETER_VALUE, text);
+                if self.secret.contains(key) { error } else { error.detail(format!("{description}.")) }
             }
-            std::thread::sleep(Duration::from_millis(50));
+            KafkaError::ClientCreation(text) => {
+                Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("the Kafka client cannot be made: {text}"))
+                    .hint("Check the options that begin with properties.")
+            }
+            other => self.failed("make a Kafka client", other, None),
         }
     }
 
-    /// Grants the next questions the whole time again.
-    pub(super) fn rewind(&mut self) {
-        self.began = self.access.clock.instant();
-        self.consumer.client().context().forget();
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.access.clock.instant().saturating_duration_since(self.began)
-    }
-
-    /// 08006 with the broker and the cause.
-    pub(super) fn unreachable(&self, error: &KafkaError) -> Error {
-        unreachable(&self.servers, self.consumer.client().context(), error)
+    /// An error of the broker or on the way to it. `log` may know the cause.
+    pub(super) fn failed(&self, what: &str, error: &KafkaError, log: Option<&Log>) -> Error {
+        let code = error.rdkafka_error_code();
+        let unreachable = log.is_some_and(Log::is_unreachable) || code.is_none_or(unreachable);
+        let said = || code.map_or_else(|| error.to_string(), |code| code.to_string());
+        let cause = log.and_then(Log::cause).filter(|_| unreachable || log.is_some_and(Log::is_refused));
+        let text = format!("could not {what}: Kafka broker \"{}\": {}", self.servers(), cause.unwrap_or_else(said));
+        let error = Error::new(Kind::Unavailable, SqlState::CONNECTION_FAILURE, text);
+        match unreachable {
+            true => error.hint(
+                "Check properties.bootstrap.server, and that the address which the broker gives of itself can be reached.",
+            ),
+            false => error,
+        }
     }
 }
 
-/// 08006 with the broker and the cause: what was reported, else the error.
-pub(super) fn unreachable(servers: &str, reports: &Reports, error: &KafkaError) -> Error {
-    let said = reports.said();
-    let why = said.refused.clone().or(said.reason).unwrap_or_else(|| match error.rdkafka_error_code() {
-        Some(code) => lower(&code.to_string()),
-        None => error.to_string(),
-    });
-    let text = format!("could not reach Kafka at \"{servers}\": {why}");
-    let error = Error::new(Kind::Unavailable, SqlState::CONNECTION_FAILURE, text);
-    if said.refused.is_some() {
-        return error.hint("Check the source's properties.security.protocol, properties.sasl.… and properties.ssl.….");
-    }
-    error.hint("Check properties.bootstrap.server, and that the broker runs and advertises an address that can be reached.")
-}
-
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().collect::<String>() + chars.as_str())
-}
-
-/// Whether asking again may help.
-fn transient(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode as Code;
-    let Some(code) = error.rdkafka_error_code() else { return false };
+fn unreachable(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
     matches!(
         code,
-        Code::BrokerTransportFailure
-            | Code::Resolve
-            | Code::AllBrokersDown
-            | Code::OperationTimedOut
-            | Code::TimedOutQueue
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition
-            | Code::RequestTimedOut
-            | Code::BrokerNotAvailable
-            | Code::ReplicaNotAvailable
-            | Code::NetworkException
-            | Code::CoordinatorLoadInProgress
-            | Code::WaitingForCoordinator
-            | Code::UnknownPartition
-            | Code::InProgress
-            | Code::PartitionEOF
-            | Code::FencedLeaderEpoch
-            | Code::UnknownLeaderEpoch
-            | Code::KafkaStorageError
+        C::AllBrokersDown | C::BrokerTransportFailure | C::OperationTimedOut | C::Resolve | C::RequestTimedOut
     )
 }
 
-/// The settings of a source's clients, secrets among them.
-///
-/// # Errors
-/// 42704 when a secret is gone.
-pub(super) fn config(access: &Access, source: &Source) -> Result<ClientConfig> {
-    let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Error);
-    for (name, value) in SETTINGS {
-        config.set(*name, *value);
-    }
-    for (name, value) in &source.properties {
-        match value {
-            Property::Plain(text) => config.set(name, text),
-            Property::Secret(secret) => {
-                let values = access.catalog.secret_values(&access.snapshot, secret)?;
-                let value = values.get("value").ok_or_else(|| {
-                    let text = format!("secret \"{secret}\" has no single value");
-                    Error::user(SqlState::WRONG_OBJECT_TYPE, text)
-                        .hint(format!("Make it with CREATE SECRET {secret} AS '…'."))
-                })?;
-                config.set(name, value)
-            }
-        };
-    }
-    Ok(config)
+/// The time that talking to a broker may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    begun: Instant,
 }
 
-/// 22023 for settings that librdkafka does not take. Its words name the property, but would repeat the value of one
-/// that is not valid, so only those of other kinds are told.
-pub(super) fn unusable(error: KafkaError) -> Error {
-    let text = match &error {
-        KafkaError::ClientConfig(_, _, key, _) => format!("invalid value for option \"properties.{key}\""),
-        KafkaError::ClientCreation(why) => format!("Kafka client cannot be made: {why}"),
-        other => format!("Kafka client cannot be made: {other}"),
-    };
-    Error::user(SqlState::INVALID_PARAMETER_VALUE, text)
+impl Deadline {
+    /// The time for a first answer and what follows at once.
+    pub fn connect() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    /// What is left; never nothing, so that an answer on its way is taken.
+    pub fn left(self) -> Duration {
+        CONNECT.saturating_sub(self.begun.elapsed()).max(Duration::from_millis(100))
+    }
+
+    /// Whether the time is over, given what the client has seen so far.
+    fn is_over(self, log: &Log) -> bool {
+        let passed = self.begun.elapsed();
+        passed >= CONNECT || (log.is_unreachable() && passed >= REFUSED)
+    }
 }
 
-/// Runs work that waits on a thread of its own; an ended statement does not wait for it.
-pub(super) async fn on_thread<T: Send + 'static>(
-    access: &Access,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
+/// Asks until there is an answer, the deadline passes, or it is clear that none will come.
+pub(super) fn ask<T>(
+    cluster: &Cluster,
+    consumer: &Consumer,
+    deadline: Deadline,
+    what: &str,
+    question: impl Fn(Duration) -> Result<T, KafkaError>,
 ) -> Result<T> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    spawn(move || {
-        // Nobody is left to tell when the statement has ended.
-        let _ = sender.send(work());
-    })?;
-    tokio::select! {
-        biased;
-        () = access.cancel.cancelled() => Err(Error::canceled()),
-        done = receiver => done.unwrap_or_else(|_| Err(Error::internal("a thread of a source broke off"))),
+    use rdkafka::consumer::Consumer as _;
+    let log = Arc::clone(consumer.context());
+    loop {
+        match question(deadline.left().min(STEP)) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                // Serves the client's own events, which tell causes.
+                while consumer.poll(Duration::from_millis(10)).is_some() {}
+                let lasting = error.rdkafka_error_code().is_none_or(|c| !passes(c));
+                if lasting || log.is_refused() || deadline.is_over(&log) {
+                    return Err(cluster.failed(what, &error, Some(&log)));
+                }
+                // Some errors come at once; the next answer may be another one.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }
 
-/// Starts a thread for work with a broker.
-pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(work);
-    thread.map(|_| ()).map_err(|e| Error::new(Kind::Unavailable, SqlState::OUT_OF_MEMORY, format!("no thread: {e}")))
+/// Whether another try may do.
+fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    unreachable(code)
+        || matches!(
+            code,
+            C::LeaderNotAvailable
+                | C::NotLeaderForPartition
+                | C::NetworkException
+                | C::WaitingForCoordinator
+                | C::InProgress
+        )
 }
 
+/// What a client says beside its answers.
+#[derive(Debug, Default)]
+pub struct Log(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    cause: Option<String>,
+    unreachable: bool,
+    refused: bool,
+}
+
+impl Log {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last cause that a connection failed for.
+    fn cause(&self) -> Option<String> {
+        self.seen().cause.clone()
+    }
+
+    /// Whether connections are refused or names unknown.
+    pub(super) fn is_unreachable(&self) -> bool {
+        self.seen().unreachable
+    }
+
+    /// Whether the broker answered and does not let us in.
+    fn is_refused(&self) -> bool {
+        self.seen().refused
+    }
+
+    /// Forgets what has passed: records come.
+    pub(super) fn recover(&self) {
+        self.seen().unreachable = false;
+    }
+}
+
+impl ClientContext for Log {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        tracing::debug!(?level, facility, text, "Kafka client");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        use RDKafkaErrorCode as C;
+        match error.rdkafka_error_code() {
+            Some(C::PartitionEOF | C::AutoOffsetReset) => {}
+            Some(C::AllBrokersDown) => self.seen().unreachable = true,
+            code => {
+                tracing::debug!(%error, reason, "Kafka client");
+                let mut seen = self.seen();
+                seen.unreachable |= matches!(code, Some(C::Resolve));
+                seen.refused |= matches!(code, Some(C::Authentication | C::SaslAuthenticationFailed | C::SSL));
+                seen.cause = Some(plain(reason));
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Log {}
+
+/// A reason without the client's names for its threads and states:
+/// `127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)`.
+fn plain(reason: &str) -> String {
+    let end = reason.find(" (after ").unwrap_or(reason.len());
+    reason[..end].replace("/bootstrap", "").trim().to_owned()
+}

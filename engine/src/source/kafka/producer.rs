@@ -1,6 +1,6 @@
 //! Writes rows to a topic: idempotently, acknowledged by all replicas.
 
-use super::client::{Cluster, Log};
+use super::client::{CONNECT, Cluster, Log};
 use crate::catalog::{Column, MetadataRole, ObjectName, Source};
 use crate::error::datafusion::from_datafusion;
 use crate::error::{Error, Kind, Result};
@@ -22,8 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long the broker may take to answer at first.
-const CONNECT: Duration = Duration::from_secs(8);
 /// How long a full queue and a flush wait before they look around.
 const STEP: Duration = Duration::from_millis(20);
 

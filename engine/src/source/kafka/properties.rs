@@ -1,20 +1,13 @@
-//! Properties of librdkafka that a source may set as `properties.…`.
+//! The properties of the client that a declaration may set. To add one is a line here.
 
-use alcedo_sql::SqlState;
-use alcedo_sql::options::closest;
-
-use crate::error::{Error, Result};
-
-/// What may be set. Not in the list is what the source decides itself (groups, commits, resets), and what would load
-/// code or write files.
-pub(super) const KNOWN: &[&str] = &[
-    "acks",
-    "batch.num.messages",
-    "batch.size",
-    "bootstrap.server",
-    "bootstrap.servers",
+/// By librdkafka's names, without `properties.`. What would change which records a source has, run programs or load
+/// code is not among them.
+pub(super) const ALLOWED: &[&str] = &[
+    "api.version.request",
+    "api.version.request.timeout.ms",
     "broker.address.family",
     "broker.address.ttl",
+    "broker.version.fallback",
     "check.crcs",
     "client.dns.lookup",
     "client.id",
@@ -23,16 +16,19 @@ pub(super) const KNOWN: &[&str] = &[
     "compression.level",
     "compression.type",
     "connections.max.idle.ms",
-    "enable.ssl.certificate.verification",
+    "delivery.timeout.ms",
     "fetch.error.backoff.ms",
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "fetch.min.bytes",
     "fetch.queue.backoff.ms",
     "fetch.wait.max.ms",
+    "group.id",
     "isolation.level",
     "linger.ms",
+    "max.in.flight",
     "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
     "message.max.bytes",
     "message.timeout.ms",
     "metadata.max.age.ms",
@@ -47,7 +43,11 @@ pub(super) const KNOWN: &[&str] = &[
     "reconnect.backoff.ms",
     "request.timeout.ms",
     "retries",
+    "retry.backoff.max.ms",
     "retry.backoff.ms",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
     "sasl.mechanism",
     "sasl.mechanisms",
     "sasl.oauthbearer.client.id",
@@ -62,7 +62,6 @@ pub(super) const KNOWN: &[&str] = &[
     "security.protocol",
     "socket.connection.setup.timeout.ms",
     "socket.keepalive.enable",
-    "socket.max.fails",
     "socket.nagle.disable",
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
@@ -81,36 +80,15 @@ pub(super) const KNOWN: &[&str] = &[
     "ssl.keystore.location",
     "ssl.keystore.password",
     "ssl.sigalgs.list",
-    "sticky.partitioning.linger.ms",
+    "topic.metadata.refresh.interval.ms",
 ];
 
-/// Properties whose values nobody may read again.
-const SECRET: &[&str] = &[
+/// Those that nobody reads again.
+pub(super) const HIDDEN: &[&str] = &[
+    "sasl.password",
     "sasl.oauthbearer.client.secret",
     "sasl.oauthbearer.config",
-    "sasl.password",
     "ssl.key.password",
     "ssl.key.pem",
     "ssl.keystore.password",
 ];
-
-/// librdkafka's name of a property.
-///
-/// # Errors
-/// 22023 for names that are not known, with the closest that is.
-pub(super) fn canonical(name: &str) -> Result<&'static str> {
-    let Some(known) = KNOWN.iter().copied().find(|k| *k == name) else {
-        let text = format!("unrecognized source option \"properties.{name}\"");
-        let error = Error::user(SqlState::INVALID_PARAMETER_VALUE, text);
-        return Err(match closest(name, KNOWN.iter().copied()) {
-            Some(meant) => error.hint(format!("Did you mean \"properties.{meant}\"?")),
-            None => error.hint("Properties of librdkafka for connections, security, fetching and producing may be set."),
-        });
-    };
-    Ok(if known == "bootstrap.server" { "bootstrap.servers" } else { known })
-}
-
-/// Whether a property's value is a secret.
-pub fn is_secret(name: &str) -> bool {
-    SECRET.contains(&name)
-}

@@ -366,6 +366,7 @@ impl<'a> Reading<'a> {
             (self.rows, self.bytes) = (0, 0);
             self.sender.blocking_send(Message::Rows(batch)).map_err(|_| Stop::Unwanted)?;
             self.heard = Instant::now();
+            self.consumer.context().recover();
         }
         Ok(())
     }
