@@ -6,6 +6,7 @@
 mod cli;
 mod demo;
 mod harness;
+mod kafka;
 mod kill;
 mod lightgbm;
 mod s3;
@@ -19,6 +20,7 @@ fn no_file_is_forgotten() {
     for (folder, list) in [
         ("", include_str!("main.rs")),
         ("harness/", include_str!("harness/mod.rs")),
+        ("kafka/", include_str!("kafka/mod.rs")),
     ] {
         let path = harness::root().join("tests/it").join(folder);
         for entry in std::fs::read_dir(path).expect("the tests' own folder is there") {
