@@ -15,7 +15,7 @@ pub use name::find;
 
 use crate::catalog::store::Catalog;
 use crate::catalog::{ModelVersion, ObjectName, Snapshot};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use alcedo_sql::SqlState;
 use alcedo_udfs::predict::{ModelSpec, PinnedModel};
 use manifest::Manifest;

@@ -3,6 +3,7 @@
 use super::Context;
 use super::error::{from_datafusion, into_datafusion};
 use crate::error::Result;
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -21,7 +22,8 @@ impl Context {
         plan: &LogicalPlan,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let making = state.create_physical_plan(plan);
-        self.or_canceled(making).await?.map_err(from_datafusion)
+        let made = self.or_canceled(making).await?.map_err(from_datafusion)?;
+        self.stoppable(made)
     }
 
     /// Runs a plan; the stream ends with an error when the statement is cancelled.
@@ -48,6 +50,16 @@ impl Context {
     ) -> Result<SendableRecordBatchStream> {
         let rows = execute_stream(plan, task).map_err(from_datafusion)?;
         Ok(self.cancelable(rows))
+    }
+
+    /// Runs a plan to its end.
+    pub async fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
+        let mut rows = self.stream(plan).await?;
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            batches.push(batch.map_err(from_datafusion)?);
+        }
+        Ok(batches)
     }
 
     /// An expression ready to evaluate on batches of a schema.
