@@ -17,15 +17,25 @@ use std::sync::Arc;
 /// Changes a table.
 pub(crate) async fn run(ctx: &Context, s: &AlterTable) -> Result<Output> {
     if s.if_exists && ctx.relation(&s.name).is_err() {
-        ctx.notices.notice(format!("relation \"{}\" does not exist, skipping", s.name.name));
+        ctx.notices.notice(format!(
+            "relation \"{}\" does not exist, skipping",
+            s.name.name
+        ));
         return Ok(Output::done("ALTER TABLE"));
     }
     match &s.action {
         AlterTableAction::Rename(to) => rename(ctx, s, to).await?,
-        AlterTableAction::AddColumn { if_not_exists, column, .. } => {
+        AlterTableAction::AddColumn {
+            if_not_exists,
+            column,
+            ..
+        } => {
             let (name, table) = target(ctx, &s.name, "alter")?;
             if table.columns.iter().any(|c| c.name == column.name) {
-                let text = format!("column \"{}\" of relation \"{}\" already exists", column.name, name.name);
+                let text = format!(
+                    "column \"{}\" of relation \"{}\" already exists",
+                    column.name, name.name
+                );
                 if !if_not_exists {
                     return Err(Error::user(SqlState::DUPLICATE_COLUMN, text));
                 }
@@ -47,9 +57,13 @@ async fn rename(ctx: &Context, s: &AlterTable, to: &str) -> Result<()> {
     };
     if let Some(what) = what {
         let text = format!("\"{}\" is not a table", name.name);
-        return Err(Error::user(SqlState::WRONG_OBJECT_TYPE, text).hint(format!("Make the {what} again under the new name.")));
+        return Err(Error::user(SqlState::WRONG_OBJECT_TYPE, text)
+            .hint(format!("Make the {what} again under the new name.")));
     }
-    let new = ObjectName { schema: name.schema.clone(), name: to.to_owned() };
+    let new = ObjectName {
+        schema: name.schema.clone(),
+        name: to.to_owned(),
+    };
     ctx.services
         .catalog
         .update(|snapshot| {
@@ -73,20 +87,36 @@ async fn rename(ctx: &Context, s: &AlterTable, to: &str) -> Result<()> {
 
 /// The DDL of an external table under another name.
 fn renamed(text: &str, new: &ObjectName) -> Result<String> {
-    let parsed = alcedo_sql::parse(text)?.into_iter().next().map(|p| p.statement);
+    let parsed = alcedo_sql::parse(text)?
+        .into_iter()
+        .next()
+        .map(|p| p.statement);
     let Some(Statement::CreateExternalTable(mut statement)) = parsed else {
-        return Err(Error::internal("the text of an external table makes something else"));
+        return Err(Error::internal(
+            "the text of an external table makes something else",
+        ));
     };
-    statement.name = Name { schema: Some(new.schema.clone()), name: new.name.clone() };
+    statement.name = Name {
+        schema: Some(new.schema.clone()),
+        name: new.name.clone(),
+    };
     Ok(statement.to_string())
 }
 
 /// 2BP01 when a view or a model's training query names the table.
 fn unneeded(snapshot: &Snapshot, name: &ObjectName) -> Result<()> {
-    let views = snapshot.relations.iter().filter(|(_, r)| matches!(&r.kind, RelationKind::View(v) if v.relations.contains(name)));
+    let views = snapshot
+        .relations
+        .iter()
+        .filter(|(_, r)| matches!(&r.kind, RelationKind::View(v) if v.relations.contains(name)));
     let views = views.map(|(n, _)| format!("view {n} reads table {name}"));
-    let models = snapshot.models.iter().filter(|(_, m)| m.query.is_some() && m.relations.contains(name));
-    let needed: Vec<String> = views.chain(models.map(|(n, _)| format!("model {n} is trained on table {name}"))).collect();
+    let models = snapshot
+        .models
+        .iter()
+        .filter(|(_, m)| m.query.is_some() && m.relations.contains(name));
+    let needed: Vec<String> = views
+        .chain(models.map(|(n, _)| format!("model {n} is trained on table {name}")))
+        .collect();
     if needed.is_empty() {
         return Ok(());
     }
@@ -99,7 +129,12 @@ fn unneeded(snapshot: &Snapshot, name: &ObjectName) -> Result<()> {
 }
 
 /// Adds a column; rows that are there get its default, as files with the value when it is not NULL.
-async fn add_column(ctx: &Context, name: &ObjectName, table: &Table, column: &ColumnDef) -> Result<()> {
+async fn add_column(
+    ctx: &Context,
+    name: &ObjectName,
+    table: &Table,
+    column: &ColumnDef,
+) -> Result<()> {
     let added = columns(std::slice::from_ref(column))?.remove(0);
     let access = ctx.lake();
     let _alone = ctx.or_canceled(managed::writer(&access, table)).await?;
@@ -107,13 +142,19 @@ async fn add_column(ctx: &Context, name: &ObjectName, table: &Table, column: &Co
     let mut wider = table.clone();
     wider.columns.push(added.clone());
     let rules = Rules::of(ctx, &name.name, &wider.columns, &wider.checks).await?;
-    let left_over = managed::newest(&access, table).await?.add_column(&access, &wider.columns).await?;
+    let left_over = managed::newest(&access, table)
+        .await?
+        .add_column(&access, &wider.columns)
+        .await?;
     let version = managed::newest(&access, table).await?;
     let files = version.files();
     if !files.is_empty() && (added.default.is_some() || !added.nullable || left_over) {
         let removed: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
         let scan = ManagedScan::new(&table.columns, files, false);
-        let over = Context { target: Some(Arc::new(scan)), ..ctx.clone() };
+        let over = Context {
+            target: Some(Arc::new(scan)),
+            ..ctx.clone()
+        };
         let all = alcedo_sql::parse_query(&format!("SELECT * FROM {}", quote_ident(TARGET)))?;
         let plan = over.plan_query(&all).await?;
         let mut sources: Vec<Option<usize>> = (0..table.columns.len()).map(Some).collect();
@@ -121,7 +162,10 @@ async fn add_column(ctx: &Context, name: &ObjectName, table: &Table, column: &Co
         let plan = project(&over, plan, &wider.columns, &sources).await?;
         let rows = over.stream(plan).await?;
         let files = write(&over, &table.path, &wider.columns, &rules, rows).await?;
-        if let Err(error) = version.commit(&access, &removed, &files, Change::Update).await {
+        if let Err(error) = version
+            .commit(&access, &removed, &files, Change::Update)
+            .await
+        {
             managed::undo(&access, table, &files).await;
             return Err(error);
         }
@@ -141,7 +185,10 @@ async fn publish(ctx: &Context, name: &ObjectName, table: &Table, added: Column)
                     }
                     Ok(())
                 }
-                _ => Err(Error::user(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped meanwhile"))),
+                _ => Err(Error::user(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("relation \"{name}\" was dropped meanwhile"),
+                )),
             }
         })
         .await

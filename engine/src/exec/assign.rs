@@ -10,11 +10,15 @@ use crate::query::Context;
 use crate::types::{arrow_type, sql_type};
 use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray,
+};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast as cast_expr};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast as cast_expr,
+};
 use datafusion::physical_plan::PhysicalExpr;
 use std::sync::Arc;
 
@@ -29,7 +33,10 @@ pub(super) async fn project(
     sources: &[Option<usize>],
 ) -> Result<LogicalPlan> {
     let values = assigned(ctx, &plan, columns, sources).await?;
-    LogicalPlanBuilder::from(plan).project(values).and_then(|b| b.build()).map_err(from_datafusion)
+    LogicalPlanBuilder::from(plan)
+        .project(values)
+        .and_then(|b| b.build())
+        .map_err(from_datafusion)
 }
 
 /// The values of [`project`].
@@ -57,9 +64,16 @@ pub(super) async fn assigned(
 
 /// Numbers with a fraction are rounded on their way into integers; a plain cast would cut them off.
 fn rounded(value: Expr, from: &SqlType, to: &SqlType) -> Expr {
-    let fraction = matches!(from, SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_));
+    let fraction = matches!(
+        from,
+        SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_)
+    );
     let integer = matches!(to, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
-    if fraction && integer { datafusion::functions::math::expr_fn::round(vec![value]) } else { value }
+    if fraction && integer {
+        datafusion::functions::math::expr_fn::round(vec![value])
+    } else {
+        value
+    }
 }
 
 /// The value of a column that nobody gives.
@@ -67,11 +81,16 @@ fn rounded(value: Expr, from: &SqlType, to: &SqlType) -> Expr {
 /// # Errors
 /// 42804 when no assignment cast brings it into the column's type.
 pub(super) async fn default(ctx: &Context, column: &Column) -> Result<Expr> {
-    let Some(text) = &column.default else { return Ok(Expr::Literal(ScalarValue::Null, None)) };
+    let Some(text) = &column.default else {
+        return Ok(Expr::Literal(ScalarValue::Null, None));
+    };
     let mut expr = alcedo_sql::parse_expression(text).map_err(|e| Error::from(e).placeless())?;
     value(&mut expr, column, &mut Vec::new())?;
     let none = DFSchema::empty();
-    let planned = ctx.plan_expr(&expr, &none).await.map_err(Error::placeless)?;
+    let planned = ctx
+        .plan_expr(&expr, &none)
+        .await
+        .map_err(Error::placeless)?;
     let (_, field) = planned.to_field(&none).map_err(from_datafusion)?;
     let from = sql_type(&field);
     check(column, &from, field.data_type())?;
@@ -84,7 +103,10 @@ fn check(column: &Column, from: &SqlType, arrow: &DataType) -> Result<()> {
     }
     Err(Error::user(
         SqlState::DATATYPE_MISMATCH,
-        format!("column \"{}\" is of type {} but expression is of type {from}", column.name, column.ty),
+        format!(
+            "column \"{}\" is of type {} but expression is of type {from}",
+            column.name, column.ty
+        ),
     )
     .hint("You will need to rewrite or cast the expression."))
 }
@@ -92,17 +114,27 @@ fn check(column: &Column, from: &SqlType, arrow: &DataType) -> Result<()> {
 /// Whether PostgreSQL has an assignment cast between two types.
 fn assignable(from: &SqlType, to: &SqlType) -> bool {
     use SqlType as S;
-    let number = |t: &S| matches!(t, S::Int2 | S::Int4 | S::Int8 | S::Float4 | S::Float8 | S::Numeric(_) | S::Oid);
+    let number = |t: &S| {
+        matches!(
+            t,
+            S::Int2 | S::Int4 | S::Int8 | S::Float4 | S::Float8 | S::Numeric(_) | S::Oid
+        )
+    };
     let moment = |t: &S| matches!(t, S::Date | S::Timestamp | S::Timestamptz);
     let json = |t: &S| matches!(t, S::Json | S::Jsonb);
     match (from, to) {
         (S::Array(from), S::Array(to)) => is_text(from) || assignable(from, to),
         (S::Struct(_), S::Struct(_)) | (S::Map(..), S::Map(..)) => true,
         (_, to) if is_text(to) => true,
-        (S::Timestamp | S::Timestamptz, S::Time) | (S::Interval, S::Time) | (S::Time, S::Interval) => true,
+        (S::Timestamp | S::Timestamptz, S::Time)
+        | (S::Interval, S::Time)
+        | (S::Time, S::Interval) => true,
         (S::Struct(_) | S::Map(..), to) if json(to) => true,
         (from, to) => {
-            from == to || (number(from) && number(to)) || (moment(from) && moment(to)) || (json(from) && json(to))
+            from == to
+                || (number(from) && number(to))
+                || (moment(from) && moment(to))
+                || (json(from) && json(to))
         }
     }
 }
@@ -127,11 +159,20 @@ impl Rules {
         let named = DFSchema::try_from(Arc::clone(&schema)).map_err(from_datafusion)?;
         let mut planned = Vec::with_capacity(checks.len());
         for (name, text) in checks {
-            let expr = alcedo_sql::parse_expression(text).map_err(|e| Error::from(e).placeless())?;
-            let expr = ctx.plan_expr(&expr, &named).await.map_err(Error::placeless)?;
+            let expr =
+                alcedo_sql::parse_expression(text).map_err(|e| Error::from(e).placeless())?;
+            let expr = ctx
+                .plan_expr(&expr, &named)
+                .await
+                .map_err(Error::placeless)?;
             planned.push((name.clone(), ctx.physical(&expr, &named)?));
         }
-        Ok(Self { table: table.to_owned(), columns: columns.to_vec(), schema, checks: planned })
+        Ok(Self {
+            table: table.to_owned(),
+            columns: columns.to_vec(),
+            schema,
+            checks: planned,
+        })
     }
 
     /// The rows as they will be kept.
@@ -140,17 +181,28 @@ impl Rules {
     /// 23502, 22001, 22P02 and 23514, as PostgreSQL.
     pub(super) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let arrays = batch.columns().iter().zip(&self.columns);
-        let arrays = arrays.map(|(array, column)| self.column(array, column)).collect::<Result<Vec<_>>>()?;
+        let arrays = arrays
+            .map(|(array, column)| self.column(array, column))
+            .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(from_arrow)?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(from_arrow)?;
         for (name, check) in &self.checks {
-            let held = check.evaluate(&batch).and_then(|v| v.into_array(batch.num_rows())).map_err(from_datafusion)?;
+            let held = check
+                .evaluate(&batch)
+                .and_then(|v| v.into_array(batch.num_rows()))
+                .map_err(from_datafusion)?;
             // NULL holds.
-            let broken = held.as_boolean_opt().and_then(|held| held.iter().position(|v| v == Some(false)));
+            let broken = held
+                .as_boolean_opt()
+                .and_then(|held| held.iter().position(|v| v == Some(false)));
             if let Some(row) = broken {
                 return Err(Error::user(
                     SqlState::CHECK_VIOLATION,
-                    format!("new row for relation \"{}\" violates check constraint \"{name}\"", self.table),
+                    format!(
+                        "new row for relation \"{}\" violates check constraint \"{name}\"",
+                        self.table
+                    ),
                 )
                 .detail(failing(&batch, row)));
             }
@@ -174,7 +226,12 @@ impl Rules {
         };
         match &column.ty {
             SqlType::Varchar(Some(length)) | SqlType::Char(length) => {
-                let longest = array.as_string::<i32>().iter().flatten().map(|t| t.chars().count()).max();
+                let longest = array
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(|t| t.chars().count())
+                    .max();
                 if longest.unwrap_or(0) > *length as usize {
                     let text = format!("value too long for type {}", column.ty);
                     return Err(Error::user(SqlState::STRING_DATA_RIGHT_TRUNCATION, text));
@@ -186,7 +243,11 @@ impl Rules {
                 Err(_) => Err(invalid("uuid", text)),
             }),
             SqlType::Json => {
-                array.as_string::<i32>().iter().flatten().try_for_each(json)?;
+                array
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .try_for_each(json)?;
                 Ok(array)
             }
             SqlType::Jsonb => texts(&array, |text| json(text).map(|()| spaced(text))),
@@ -196,20 +257,31 @@ impl Rules {
 }
 
 fn texts(array: &ArrayRef, form: impl Fn(&str) -> Result<String>) -> Result<ArrayRef> {
-    let formed = array.as_string::<i32>().iter().map(|v| v.map(&form).transpose());
+    let formed = array
+        .as_string::<i32>()
+        .iter()
+        .map(|v| v.map(&form).transpose());
     Ok(Arc::new(formed.collect::<Result<StringArray>>()?))
 }
 
 fn invalid(ty: &str, text: &str) -> Error {
-    Error::user(SqlState::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\""))
+    Error::user(
+        SqlState::INVALID_TEXT_REPRESENTATION,
+        format!("invalid input syntax for type {ty}: \"{text}\""),
+    )
 }
 
 /// 22P02 for a text that is not JSON.
 fn json(text: &str) -> Result<()> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|e| {
-        let error = Error::user(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json");
-        error.detail(format!("{e}."))
-    })
+    serde_json::from_str::<serde::de::IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|e| {
+            let error = Error::user(
+                SqlState::INVALID_TEXT_REPRESENTATION,
+                "invalid input syntax for type json",
+            );
+            error.detail(format!("{e}."))
+        })
 }
 
 /// JSON with the blanks that PostgreSQL's jsonb shows: one behind each comma and colon.
@@ -237,7 +309,11 @@ fn failing(batch: &RecordBatch, row: usize) -> String {
         if array.is_null(row) {
             return "null".to_owned();
         }
-        datafusion::arrow::util::display::array_value_to_string(array, row).unwrap_or_else(|_| "?".to_owned())
+        datafusion::arrow::util::display::array_value_to_string(array, row)
+            .unwrap_or_else(|_| "?".to_owned())
     });
-    format!("Failing row contains ({}).", cells.collect::<Vec<_>>().join(", "))
+    format!(
+        "Failing row contains ({}).",
+        cells.collect::<Vec<_>>().join(", ")
+    )
 }

@@ -6,10 +6,10 @@
 //! It is never handed to DataFusion's own delete and update, which see only simple filters.
 
 use super::assign::{Rules, assigned};
-use super::insert::{TRIES_MAX, still_there};
+use super::insert::{Tries, still_there};
 use crate::catalog::{Column, ObjectName, RelationKind, Table};
 use crate::error::datafusion::{from_arrow, from_datafusion};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::lake::managed::{self, Change, Version};
 use crate::lake::scan::{DataFile, FILE_COLUMN, ManagedScan, ROW_COLUMN};
 use crate::lake::stored::file_schema;
@@ -42,34 +42,37 @@ pub(super) fn target(ctx: &Context, table: &Name, verb: &str) -> Result<(ObjectN
     let (what, hint) = match relation.kind {
         RelationKind::Table(table) => return Ok((name, table)),
         RelationKind::View(_) => ("view", "Change the table that the view reads."),
-        RelationKind::Source(_) => ("source", "A topic's records do not change: filter them in a view."),
-        RelationKind::External(_) => {
-            ("external table", "External tables are only read: CREATE TABLE AS makes a copy to change.")
-        }
+        RelationKind::Source(_) => (
+            "source",
+            "A topic's records do not change: filter them in a view.",
+        ),
+        RelationKind::External(_) => (
+            "external table",
+            "External tables are only read: CREATE TABLE AS makes a copy to change.",
+        ),
     };
     let text = format!("cannot {verb} {what} \"{}\"", name.name);
     Err(Error::user(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, text).hint(hint))
 }
 
 /// Changes the rows; gives their number. Nothing has changed after an error.
-pub(super) async fn run(ctx: &Context, name: &ObjectName, table: &Table, rows: Rows<'_>) -> Result<u64> {
+pub(super) async fn run(
+    ctx: &Context,
+    name: &ObjectName,
+    table: &Table,
+    rows: Rows<'_>,
+) -> Result<u64> {
     let access = ctx.lake();
     let _alone = ctx.or_canceled(managed::writer(&access, table)).await?;
-    for _ in 0..TRIES_MAX {
+    let mut tries = Tries::default();
+    loop {
         still_there(ctx, name, table)?;
         let version = managed::newest(&access, table).await?;
         match attempt(ctx, name, table, rows, &version).await {
-            // Only on a shared data directory: another process has changed the table.
-            Err(error) if error.state() == SqlState::SERIALIZATION_FAILURE => {}
+            Err(error) => tries.again(ctx, error).await?,
             done => return done,
         }
     }
-    Err(Error::new(
-        Kind::Conflict,
-        SqlState::SERIALIZATION_FAILURE,
-        "could not serialize access due to concurrent update",
-    )
-    .hint("Run the statement again."))
 }
 
 /// Types of the parameters.
@@ -78,23 +81,45 @@ pub(super) async fn prepare(ctx: &Context, table: &Table, rows: Rows<'_>) -> Res
     Ok(over.prepare_query(&query(table, rows)?).await?.parameters)
 }
 
-async fn attempt(ctx: &Context, name: &ObjectName, table: &Table, rows: Rows<'_>, version: &Version) -> Result<u64> {
+async fn attempt(
+    ctx: &Context,
+    name: &ObjectName,
+    table: &Table,
+    rows: Rows<'_>,
+    version: &Version,
+) -> Result<u64> {
     let access = ctx.lake();
     let files = version.files();
     let known = files.iter().map(|f| f.rows).sum::<Option<u64>>();
     if let (None, [], Some(count)) = (rows.condition, rows.values, known) {
         // All of it goes: no row needs to be looked at.
         if count > 0 || !files.is_empty() {
-            version.commit(&access, &names(&files), &[], Change::Delete).await?;
+            version
+                .commit(&access, &names(&files), &[], Change::Delete)
+                .await?;
         }
         return Ok(count);
     }
     let mut writer = TableWriter::new(access.clone(), &table.path, file_schema(&table.columns));
     let mut hits = Hits::default();
     let written = async {
-        find(ctx, name, table, rows, files.clone(), &mut hits, &mut writer).await?;
-        let touched: Vec<DataFile> = files.into_iter().filter(|f| hits.0.contains_key(&f.name)).collect();
-        let partly = touched.iter().filter(|f| f.rows.is_none_or(|n| hits.of(&f.name) < n));
+        find(
+            ctx,
+            name,
+            table,
+            rows,
+            files.clone(),
+            &mut hits,
+            &mut writer,
+        )
+        .await?;
+        let touched: Vec<DataFile> = files
+            .into_iter()
+            .filter(|f| hits.0.contains_key(&f.name))
+            .collect();
+        let partly = touched
+            .iter()
+            .filter(|f| f.rows.is_none_or(|n| hits.of(&f.name) < n));
         keep(ctx, table, partly.cloned().collect(), &hits, &mut writer).await?;
         ctx.cancel.check().map(|()| touched)
     }
@@ -109,8 +134,15 @@ async fn attempt(ctx: &Context, name: &ObjectName, table: &Table, rows: Rows<'_>
     let added = writer.finish().await?;
     let count = hits.0.values().map(|(count, _)| count).sum();
     if count > 0 {
-        let what = if rows.values.is_empty() { Change::Delete } else { Change::Update };
-        if let Err(error) = version.commit(&access, &names(&touched), &added, what).await {
+        let what = if rows.values.is_empty() {
+            Change::Delete
+        } else {
+            Change::Update
+        };
+        if let Err(error) = version
+            .commit(&access, &names(&touched), &added, what)
+            .await
+        {
             managed::undo(&access, table, &added).await;
             return Err(error);
         }
@@ -132,7 +164,9 @@ impl Hits {
         if !self.0.contains_key(file) {
             self.0.insert(file.to_owned(), (0, Vec::new()));
         }
-        let Some((count, bits)) = self.0.get_mut(file) else { return };
+        let Some((count, bits)) = self.0.get_mut(file) else {
+            return;
+        };
         if bits.len() <= row / 64 {
             bits.resize(row / 64 + 1, 0);
         }
@@ -177,8 +211,17 @@ async fn find(
     if update {
         let sources: Vec<Option<usize>> = (0..table.columns.len()).map(Some).collect();
         let mut values = assigned(&over, &plan, &table.columns, &sources).await?;
-        values.extend(plan.schema().columns().into_iter().skip(table.columns.len()).map(Into::into));
-        plan = LogicalPlanBuilder::from(plan).project(values).and_then(|b| b.build()).map_err(from_datafusion)?;
+        values.extend(
+            plan.schema()
+                .columns()
+                .into_iter()
+                .skip(table.columns.len())
+                .map(Into::into),
+        );
+        plan = LogicalPlanBuilder::from(plan)
+            .project(values)
+            .and_then(|b| b.build())
+            .map_err(from_datafusion)?;
     }
     let mut found = over.stream(plan).await?;
     let columns: Vec<usize> = (0..table.columns.len()).collect();
@@ -186,7 +229,9 @@ async fn find(
         let batch = batch.map_err(from_datafusion)?;
         place(&batch).for_each(|(file, row)| hits.add(file, row));
         if update {
-            writer.write(&rules.apply(&batch.project(&columns).map_err(from_arrow)?)?).await?;
+            writer
+                .write(&rules.apply(&batch.project(&columns).map_err(from_arrow)?)?)
+                .await?;
         }
     }
     Ok(())
@@ -209,8 +254,13 @@ async fn keep(
     let columns: Vec<usize> = (0..table.columns.len()).collect();
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
-        let stay: BooleanArray = place(&batch).map(|(file, row)| Some(!hits.has(file, row))).collect();
-        let batch = batch.project(&columns).and_then(|b| filter_record_batch(&b, &stay)).map_err(from_arrow)?;
+        let stay: BooleanArray = place(&batch)
+            .map(|(file, row)| Some(!hits.has(file, row)))
+            .collect();
+        let batch = batch
+            .project(&columns)
+            .and_then(|b| filter_record_batch(&b, &stay))
+            .map_err(from_arrow)?;
         writer.write(&batch).await?;
     }
     Ok(())
@@ -219,7 +269,10 @@ async fn keep(
 /// The statement with some files of the table in the target's place.
 fn over(ctx: &Context, table: &Table, files: Vec<DataFile>) -> Context {
     let scan = ManagedScan::new(&table.columns, files, true);
-    Context { target: Some(Arc::new(scan)), ..ctx.clone() }
+    Context {
+        target: Some(Arc::new(scan)),
+        ..ctx.clone()
+    }
 }
 
 /// `SELECT [new values,] file, row FROM target AS alias WHERE condition`
@@ -228,10 +281,18 @@ fn query(table: &Table, rows: Rows<'_>) -> Result<ast::Query> {
     let item = |column: &str| format!("{alias}.{}", quote_ident(column));
     let mut items: Vec<String> = match rows.values {
         [] => Vec::new(),
-        _ => table.columns.iter().map(|c: &Column| item(&c.name)).collect(),
+        _ => table
+            .columns
+            .iter()
+            .map(|c: &Column| item(&c.name))
+            .collect(),
     };
     items.extend([item(FILE_COLUMN), item(ROW_COLUMN)]);
-    let text = format!("SELECT {} FROM {} AS {alias}", items.join(", "), quote_ident(TARGET));
+    let text = format!(
+        "SELECT {} FROM {} AS {alias}",
+        items.join(", "),
+        quote_ident(TARGET)
+    );
     let mut query = alcedo_sql::parse_query(&text)?;
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.selection = rows.condition.cloned();

@@ -15,12 +15,23 @@ pub(crate) async fn run(ctx: &Context, s: &CreateExternalTable) -> Result<Output
     let done = Output::done("CREATE EXTERNAL TABLE");
     if let Some(old) = ctx.snapshot.relations.get(&name) {
         if s.if_not_exists {
-            ctx.notices.notice(format!("relation \"{}\" already exists, skipping", name.name));
+            ctx.notices.notice(format!(
+                "relation \"{}\" already exists, skipping",
+                name.name
+            ));
             return Ok(done);
         }
         replaceable(s, old, &name.name)?;
     }
-    let external = external(ctx, s, &Name { schema: Some(name.schema.clone()), name: name.name.clone() }).await?;
+    let external = external(
+        ctx,
+        s,
+        &Name {
+            schema: Some(name.schema.clone()),
+            name: name.name.clone(),
+        },
+    )
+    .await?;
     ctx.services
         .catalog
         .update(|snapshot| {
@@ -51,11 +62,15 @@ pub(crate) async fn run(ctx: &Context, s: &CreateExternalTable) -> Result<Output
 fn replaceable(s: &CreateExternalTable, old: &Relation, name: &str) -> Result<()> {
     match (&old.kind, s.or_replace) {
         (RelationKind::External(_), true) => Ok(()),
-        (_, true) => {
-            Err(Error::user(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is not an external table"))
-                .hint("Drop it first, or take another name."))
-        }
-        (_, false) => Err(Error::user(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))),
+        (_, true) => Err(Error::user(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{name}\" is not an external table"),
+        )
+        .hint("Drop it first, or take another name.")),
+        (_, false) => Err(Error::user(
+            SqlState::DUPLICATE_TABLE,
+            format!("relation \"{name}\" already exists"),
+        )),
     }
 }
 
@@ -71,7 +86,12 @@ async fn external(ctx: &Context, s: &CreateExternalTable, qualified: &Name) -> R
             ))
             .hint("Others write the files: leave them out, or use coalesce() in a view."));
         }
-        columns.push(Column { name: c.name.clone(), ty: c.ty.clone(), nullable: true, default: None });
+        columns.push(Column {
+            name: c.name.clone(),
+            ty: c.ty.clone(),
+            nullable: true,
+            default: None,
+        });
     }
     let declared = Declared {
         format: &format,
@@ -82,7 +102,20 @@ async fn external(ctx: &Context, s: &CreateExternalTable, qualified: &Name) -> R
     };
     let state = ctx.state()?;
     let access = ctx.lake();
-    let (columns, partitioned_by) = ctx.or_canceled(discover(&access, &state, declared)).await??;
-    let text = CreateExternalTable { name: qualified.clone(), ..s.clone() }.to_string();
-    Ok(External { columns, format, location: s.location.clone(), partitioned_by, options, text })
+    let (columns, partitioned_by) = ctx
+        .or_canceled(discover(&access, &state, declared))
+        .await??;
+    let text = CreateExternalTable {
+        name: qualified.clone(),
+        ..s.clone()
+    }
+    .to_string();
+    Ok(External {
+        columns,
+        format,
+        location: s.location.clone(),
+        partitioned_by,
+        options,
+        text,
+    })
 }

@@ -1,25 +1,34 @@
 //! `CREATE TABLE`: a managed table, declared or filled from a query. Its files are there before the catalog names it.
 
-use super::assign::{Rules, default, project};
+use super::assign::{Rules, project};
 use super::insert::write;
 use super::{Output, output_fields};
 use crate::catalog::{Column, ObjectName, Relation, RelationKind, Table};
 use crate::error::{Error, Kind, Result};
 use crate::lake::managed;
 use crate::query::Context;
+use crate::query::error::from_datafusion;
 use alcedo_sql::SqlState;
 use alcedo_sql::ast::Query;
 use alcedo_sql::statement::{ColumnDef, CreateTable};
 use alcedo_sql::types::SqlType;
 use datafusion::logical_expr::LogicalPlan;
+use futures::StreamExt;
 
 /// Makes a table.
 pub(crate) async fn run(ctx: &Context, s: &CreateTable) -> Result<Output> {
     let name = ctx.name_for_create(&s.name)?;
     if ctx.snapshot.relations.contains_key(&name) && !s.or_replace {
         if s.if_not_exists {
-            ctx.notices.notice(format!("relation \"{}\" already exists, skipping", name.name));
-            return Ok(Output::done(if s.query.is_some() { "CREATE TABLE AS" } else { "CREATE TABLE" }));
+            ctx.notices.notice(format!(
+                "relation \"{}\" already exists, skipping",
+                name.name
+            ));
+            return Ok(Output::done(if s.query.is_some() {
+                "CREATE TABLE AS"
+            } else {
+                "CREATE TABLE"
+            }));
         }
         return Err(super::relation_exists(&name));
     }
@@ -28,7 +37,11 @@ pub(crate) async fn run(ctx: &Context, s: &CreateTable) -> Result<Output> {
     let (columns, checks, files) = match &s.query {
         None => {
             let columns = columns(&s.columns)?;
-            let checks: Vec<(String, String)> = s.checks.iter().map(|(n, e)| (n.clone(), e.to_string())).collect();
+            let checks: Vec<(String, String)> = s
+                .checks
+                .iter()
+                .map(|(n, e)| (n.clone(), e.to_string()))
+                .collect();
             validate(ctx, &name, &columns, &checks).await?;
             (columns, checks, None)
         }
@@ -45,7 +58,11 @@ pub(crate) async fn run(ctx: &Context, s: &CreateTable) -> Result<Output> {
         managed::discard(&access, &path).await;
         return Err(error);
     }
-    let table = Table { columns, checks, path: path.clone() };
+    let table = Table {
+        columns,
+        checks,
+        path: path.clone(),
+    };
     if let Err(error) = publish(ctx, s, &name, table).await {
         // After another kind of failure the catalog may name the table.
         if matches!(error.fields().kind, Kind::User | Kind::Conflict) {
@@ -77,12 +94,23 @@ pub(super) fn columns(declared: &[ColumnDef]) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-/// Whether defaults and conditions can be planned, before anybody relies on them.
-async fn validate(ctx: &Context, name: &ObjectName, columns: &[Column], checks: &[(String, String)]) -> Result<()> {
-    for column in columns {
-        default(ctx, column).await?;
+/// Whether defaults have values and conditions can be planned, before anybody relies on them.
+async fn validate(
+    ctx: &Context,
+    name: &ObjectName,
+    columns: &[Column],
+    checks: &[(String, String)],
+) -> Result<()> {
+    let nothing = alcedo_sql::parse_query("SELECT 1")?;
+    let plan = ctx.plan_query(&nothing).await?;
+    let defaults = project(ctx, plan, columns, &vec![None; columns.len()]).await?;
+    let mut values = ctx.stream(defaults).await?;
+    while let Some(batch) = values.next().await {
+        batch.map_err(from_datafusion)?;
     }
-    Rules::of(ctx, &name.name, columns, checks).await.map(|_| ())
+    Rules::of(ctx, &name.name, columns, checks)
+        .await
+        .map(|_| ())
 }
 
 /// Columns and plan of CREATE TABLE AS.
@@ -90,20 +118,35 @@ async fn plan(ctx: &Context, s: &CreateTable, query: &Query) -> Result<(Vec<Colu
     let plan = ctx.plan_query(query).await?;
     let fields = output_fields(plan.schema().as_arrow());
     if s.query_columns.len() > fields.len() {
-        return Err(Error::user(SqlState::SYNTAX_ERROR, "too many column names were specified"));
+        return Err(Error::user(
+            SqlState::SYNTAX_ERROR,
+            "too many column names were specified",
+        ));
     }
     let mut columns: Vec<Column> = Vec::with_capacity(fields.len());
     for (i, field) in fields.into_iter().enumerate() {
         let name = s.query_columns.get(i).cloned().unwrap_or(field.name);
         if columns.iter().any(|c| c.name == name) {
             let text = format!("column \"{name}\" specified more than once");
-            return Err(Error::user(SqlState::DUPLICATE_COLUMN, text).hint("Give the columns names of their own with AS."));
+            return Err(Error::user(SqlState::DUPLICATE_COLUMN, text)
+                .hint("Give the columns names of their own with AS."));
         }
-        let ty = if field.data_type.is_null() { SqlType::Text } else { field.ty };
-        columns.push(Column { name, ty, nullable: true, default: None });
+        let ty = if field.data_type.is_null() {
+            SqlType::Text
+        } else {
+            field.ty
+        };
+        columns.push(Column {
+            name,
+            ty,
+            nullable: true,
+            default: None,
+        });
     }
     if columns.is_empty() {
-        return Err(Error::unsupported("tables without columns are not supported"));
+        return Err(Error::unsupported(
+            "tables without columns are not supported",
+        ));
     }
     let sources: Vec<Option<usize>> = (0..columns.len()).map(Some).collect();
     let plan = project(ctx, plan, &columns, &sources).await?;
@@ -131,7 +174,12 @@ async fn publish(ctx: &Context, s: &CreateTable, name: &ObjectName, table: Table
             }
             let oid = snapshot.take_oid();
             let kind = RelationKind::Table(table.clone());
-            let relation = Relation { oid, owner: ctx.user.clone(), created_at_us: now_us, kind };
+            let relation = Relation {
+                oid,
+                owner: ctx.user.clone(),
+                created_at_us: now_us,
+                kind,
+            };
             snapshot.relations.insert(name.clone(), relation);
             Ok(())
         })

@@ -8,7 +8,12 @@ use alcedo_sql::statement::Delete;
 use datafusion::arrow::datatypes::FieldRef;
 
 fn rows(s: &Delete) -> Rows<'_> {
-    Rows { table: &s.table, alias: s.alias.as_deref(), condition: s.selection.as_ref(), values: &[] }
+    Rows {
+        table: &s.table,
+        alias: s.alias.as_deref(),
+        condition: s.selection.as_ref(),
+        values: &[],
+    }
 }
 
 /// Deletes the rows for which the condition is true.

@@ -1,8 +1,8 @@
 //! `INSERT`: rows of a query into a managed table, or into the topic of a source.
 
+use super::Output;
 use super::assign::{Rules, project};
 use super::insert_values::{adapt, too_many};
-use super::Output;
 use crate::catalog::{Column, ObjectName, Relation, RelationKind, Table};
 use crate::error::datafusion::from_datafusion;
 use crate::error::{Error, Kind, Result};
@@ -21,19 +21,52 @@ use datafusion::logical_expr::LogicalPlan;
 use futures::StreamExt;
 
 /// Lost races after which a change gives up.
-pub(super) const TRIES_MAX: usize = 10;
+const TRIES_MAX: u64 = 20;
+
+/// Races that a change has lost: only on a shared data directory, where other processes change tables too.
+#[derive(Debug, Default)]
+pub(super) struct Tries(u64);
+
+impl Tries {
+    /// Waits a little before the next try, longer each time.
+    ///
+    /// # Errors
+    /// The error itself when it is no lost race, or one too many.
+    pub(super) async fn again(&mut self, ctx: &Context, error: Error) -> Result<()> {
+        self.0 += 1;
+        if error.state() != SqlState::SERIALIZATION_FAILURE || self.0 >= TRIES_MAX {
+            return Err(error);
+        }
+        // Any random bits do: two that met shall not meet again.
+        let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+        let pause = std::time::Duration::from_millis(self.0 * 5 + random * self.0 / 16);
+        ctx.or_canceled(tokio::time::sleep(pause)).await
+    }
+}
 
 /// Inserts all rows, or none.
 pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
     let (name, relation) = ctx.relation(&s.table)?;
     let columns = target_columns(&name, &relation)?;
     let input = Input::of(s, &name, columns, ctx.parameter_types.clone())?;
-    let ctx = Context { parameter_types: input.types.clone(), ..ctx.clone() };
+    let ctx = Context {
+        parameter_types: input.types.clone(),
+        ..ctx.clone()
+    };
     let plan = input.plan(&ctx, s).await?;
     let rows = match &relation.kind {
         RelationKind::Source(source) => {
-            let count = if s.query.is_some() { plan.schema().fields().len() } else { 0 };
-            let wanted: Vec<Column> = input.targets.iter().take(count).map(|t| columns[*t].clone()).collect();
+            let count = if s.query.is_some() {
+                plan.schema().fields().len()
+            } else {
+                0
+            };
+            let wanted: Vec<Column> = input
+                .targets
+                .iter()
+                .take(count)
+                .map(|t| columns[*t].clone())
+                .collect();
             let given: Vec<String> = wanted.iter().map(|c| c.name.clone()).collect();
             let sources: Vec<Option<usize>> = (0..wanted.len()).map(Some).collect();
             let plan = project(&ctx, plan, &wanted, &sources).await?;
@@ -41,7 +74,11 @@ pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
             source::produce(ctx.source_access(), &name, source, &given, rows).await?
         }
         RelationKind::Table(table) => {
-            let given = if s.query.is_some() { plan.schema().fields().len() } else { 0 };
+            let given = if s.query.is_some() {
+                plan.schema().fields().len()
+            } else {
+                0
+            };
             let plan = project(&ctx, plan, columns, &input.sources(columns.len(), given)).await?;
             let rows = ctx.stream(plan).await?;
             append(&ctx, &name, table, rows).await?
@@ -56,22 +93,31 @@ pub(crate) async fn prepare(ctx: &Context, s: &Insert) -> Result<Vec<FieldRef>> 
     let (name, relation) = ctx.relation(&s.table)?;
     let columns = target_columns(&name, &relation)?;
     let input = Input::of(s, &name, columns, ctx.parameter_types.clone())?;
-    let Some(query) = &input.query else { return Ok(Vec::new()) };
-    let ctx = Context { parameter_types: input.types.clone(), ..ctx.clone() };
+    let Some(query) = &input.query else {
+        return Ok(Vec::new());
+    };
+    let ctx = Context {
+        parameter_types: input.types.clone(),
+        ..ctx.clone()
+    };
     Ok(ctx.prepare_query(query).await?.parameters)
 }
 
 fn target_columns<'a>(name: &ObjectName, relation: &'a Relation) -> Result<&'a [Column]> {
     let refused = |what: &str, hint: &str| {
-        Err(Error::user(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cannot insert into {what} \"{}\"", name.name))
-            .hint(hint))
+        Err(Error::user(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot insert into {what} \"{}\"", name.name),
+        )
+        .hint(hint))
     };
     match &relation.kind {
         RelationKind::Table(_) | RelationKind::Source(_) => Ok(relation.columns()),
         RelationKind::View(_) => refused("view", "Insert into the table that the view reads."),
-        RelationKind::External(_) => {
-            refused("external table", "External tables are only read: put files into their folder, or use CREATE TABLE AS.")
-        }
+        RelationKind::External(_) => refused(
+            "external table",
+            "External tables are only read: put files into their folder, or use CREATE TABLE AS.",
+        ),
     }
 }
 
@@ -84,7 +130,12 @@ struct Input {
 }
 
 impl Input {
-    fn of(s: &Insert, name: &ObjectName, columns: &[Column], mut types: Vec<Option<FieldRef>>) -> Result<Self> {
+    fn of(
+        s: &Insert,
+        name: &ObjectName,
+        columns: &[Column],
+        mut types: Vec<Option<FieldRef>>,
+    ) -> Result<Self> {
         let mut targets: Vec<usize> = (0..columns.len()).collect();
         if !s.columns.is_empty() {
             targets.clear();
@@ -108,7 +159,11 @@ impl Input {
                 Some(query)
             }
         };
-        Ok(Self { targets, query, types })
+        Ok(Self {
+            targets,
+            query,
+            types,
+        })
     }
 
     /// Plans the query and lets `targets` be as many as it has columns.
@@ -123,7 +178,10 @@ impl Input {
             return Err(too_many());
         }
         if given < self.targets.len() && !s.columns.is_empty() {
-            return Err(Error::user(SqlState::SYNTAX_ERROR, "INSERT has more target columns than expressions"));
+            return Err(Error::user(
+                SqlState::SYNTAX_ERROR,
+                "INSERT has more target columns than expressions",
+            ));
         }
         Ok(plan)
     }
@@ -140,7 +198,10 @@ impl Input {
 
 /// 42703 of a column that a table does not have.
 pub(super) fn no_column(name: &ObjectName, columns: &[Column], column: &str) -> Error {
-    let text = format!("column \"{column}\" of relation \"{}\" does not exist", name.name);
+    let text = format!(
+        "column \"{column}\" of relation \"{}\" does not exist",
+        name.name
+    );
     let error = Error::user(SqlState::UNDEFINED_COLUMN, text);
     match closest(column, columns.iter().map(|c| c.name.as_str())) {
         Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
@@ -149,7 +210,12 @@ pub(super) fn no_column(name: &ObjectName, columns: &[Column], column: &str) -> 
 }
 
 /// Writes rows into new files and commits these; gives the number of rows.
-async fn append(ctx: &Context, name: &ObjectName, table: &Table, rows: SendableRecordBatchStream) -> Result<u64> {
+async fn append(
+    ctx: &Context,
+    name: &ObjectName,
+    table: &Table,
+    rows: SendableRecordBatchStream,
+) -> Result<u64> {
     let access = ctx.lake();
     let rules = Rules::of(ctx, &name.name, &table.columns, &table.checks).await?;
     let files = write(ctx, &table.path, &table.columns, &rules, rows).await?;
@@ -159,8 +225,15 @@ async fn append(ctx: &Context, name: &ObjectName, table: &Table, rows: SendableR
     }
     let committed = async {
         let _alone = ctx.or_canceled(managed::writer(&access, table)).await?;
-        still_there(ctx, name, table)?;
-        managed::newest(&access, table).await?.commit(&access, &[], &files, Change::Insert).await
+        let mut tries = Tries::default();
+        loop {
+            still_there(ctx, name, table)?;
+            let version = managed::newest(&access, table).await?;
+            match version.commit(&access, &[], &files, Change::Insert).await {
+                Err(error) => tries.again(ctx, error).await?,
+                done => return done,
+            }
+        }
     }
     .await;
     if let Err(error) = committed {

@@ -11,18 +11,29 @@ use datafusion::arrow::datatypes::FieldRef;
 
 /// Whether a type takes any text as it is.
 pub(super) fn is_text(ty: &SqlType) -> bool {
-    matches!(ty, SqlType::Text | SqlType::Varchar(_) | SqlType::Char(_) | SqlType::Name)
+    matches!(
+        ty,
+        SqlType::Text | SqlType::Varchar(_) | SqlType::Char(_) | SqlType::Name
+    )
 }
 
 /// Gives the direct values of a query the types of the columns they go to.
 ///
 /// # Errors
 /// 42601 when a row has more values than there are columns.
-pub(super) fn adapt(query: &mut Query, targets: &[&Column], types: &mut Vec<Option<FieldRef>>) -> Result<()> {
+pub(super) fn adapt(
+    query: &mut Query,
+    targets: &[&Column],
+    types: &mut Vec<Option<FieldRef>>,
+) -> Result<()> {
     adapt_body(&mut query.body, targets, types)
 }
 
-fn adapt_body(body: &mut SetExpr, targets: &[&Column], types: &mut Vec<Option<FieldRef>>) -> Result<()> {
+fn adapt_body(
+    body: &mut SetExpr,
+    targets: &[&Column],
+    types: &mut Vec<Option<FieldRef>>,
+) -> Result<()> {
     match body {
         SetExpr::Values(values) => {
             for row in &mut values.rows {
@@ -37,11 +48,15 @@ fn adapt_body(body: &mut SetExpr, targets: &[&Column], types: &mut Vec<Option<Fi
         }
         SetExpr::Select(select) => {
             let direct = select.projection.iter().take_while(|item| {
-                matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. })
+                matches!(
+                    item,
+                    SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }
+                )
             });
             let direct = direct.count();
             for (item, column) in select.projection.iter_mut().take(direct).zip(targets) {
-                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                {
                     literal(expr, column, types)?;
                 }
             }
@@ -57,11 +72,18 @@ fn adapt_body(body: &mut SetExpr, targets: &[&Column], types: &mut Vec<Option<Fi
 }
 
 pub(super) fn too_many() -> Error {
-    Error::user(SqlState::SYNTAX_ERROR, "INSERT has more expressions than target columns")
+    Error::user(
+        SqlState::SYNTAX_ERROR,
+        "INSERT has more expressions than target columns",
+    )
 }
 
 /// One value of VALUES or SET.
-pub(super) fn value(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) -> Result<()> {
+pub(super) fn value(
+    expr: &mut Expr,
+    column: &Column,
+    types: &mut Vec<Option<FieldRef>>,
+) -> Result<()> {
     if let Expr::Identifier(name) = expr
         && name.quote_style.is_none()
         && name.value.eq_ignore_ascii_case("default")
@@ -99,7 +121,10 @@ fn literal(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) 
             }
             _ => Ok(()),
         },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: inner,
+        } => {
             let digits = match inner.as_ref() {
                 Expr::Value(found) => match &found.value {
                     Value::Number(digits, _) => Some(format!("-{digits}")),
@@ -138,14 +163,30 @@ fn typed_text(expr: &mut Expr, text: &str, ty: &SqlType) -> Result<()> {
 
 /// The bytes that a text stands for, in either of PostgreSQL's forms.
 fn bytes(text: &str) -> Result<Vec<u8>> {
-    let invalid = || Error::user(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
+    let invalid = || {
+        Error::user(
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            "invalid input syntax for type bytea",
+        )
+    };
     if let Some(digits) = text.strip_prefix("\\x") {
-        let digits: Vec<u8> = digits.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-        let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(invalid);
+        let digits: Vec<u8> = digits
+            .bytes()
+            .filter(|b| !b.is_ascii_whitespace())
+            .collect();
+        let value = |b: u8| {
+            char::from(b)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+                .ok_or_else(invalid)
+        };
         if digits.len() % 2 == 1 {
             return Err(invalid());
         }
-        return digits.chunks_exact(2).map(|pair| Ok(value(pair[0])? << 4 | value(pair[1])?)).collect();
+        return digits
+            .chunks_exact(2)
+            .map(|pair| Ok(value(pair[0])? << 4 | value(pair[1])?))
+            .collect();
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -156,7 +197,15 @@ fn bytes(text: &str) -> Result<Vec<u8>> {
                 out.push(b'\\');
                 rest = after;
             }
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+            (
+                b'\\',
+                [
+                    a @ b'0'..=b'3',
+                    b @ b'0'..=b'7',
+                    c @ b'0'..=b'7',
+                    after @ ..,
+                ],
+            ) => {
                 out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 rest = after;
             }

@@ -16,7 +16,10 @@ pub(crate) async fn run(ctx: &Context, s: &Update) -> Result<Output> {
     let (name, table) = target(ctx, &s.table, "update")?;
     let mut types = ctx.parameter_types.clone();
     let values = values(s, &name, &table, &mut types)?;
-    let ctx = Context { parameter_types: types, ..ctx.clone() };
+    let ctx = Context {
+        parameter_types: types,
+        ..ctx.clone()
+    };
     let count = change(&ctx, &name, &table, rows(s, &values)).await?;
     Ok(Output::rows_tag("UPDATE", count))
 }
@@ -26,12 +29,20 @@ pub(crate) async fn prepare(ctx: &Context, s: &Update) -> Result<Vec<FieldRef>> 
     let (name, table) = target(ctx, &s.table, "update")?;
     let mut types = ctx.parameter_types.clone();
     let values = values(s, &name, &table, &mut types)?;
-    let ctx = Context { parameter_types: types, ..ctx.clone() };
+    let ctx = Context {
+        parameter_types: types,
+        ..ctx.clone()
+    };
     prepare_change(&ctx, &table, rows(s, &values)).await
 }
 
 fn rows<'a>(s: &'a Update, values: &'a [(usize, Expr)]) -> Rows<'a> {
-    Rows { table: &s.table, alias: s.alias.as_deref(), condition: s.selection.as_ref(), values }
+    Rows {
+        table: &s.table,
+        alias: s.alias.as_deref(),
+        condition: s.selection.as_ref(),
+        values,
+    }
 }
 
 /// New values by column; DEFAULT and texts without a type take the column's.
@@ -48,8 +59,10 @@ fn values(
         };
         let mut expr = match expr {
             Some(expr) => expr.clone(),
-            None => alcedo_sql::parse_expression(table.columns[at].default.as_deref().unwrap_or("NULL"))
-                .map_err(|e| Error::from(e).placeless())?,
+            None => {
+                alcedo_sql::parse_expression(table.columns[at].default.as_deref().unwrap_or("NULL"))
+                    .map_err(|e| Error::from(e).placeless())?
+            }
         };
         value(&mut expr, &table.columns[at], types)?;
         found.push((at, expr));

@@ -14,8 +14,17 @@ use std::sync::Arc;
 /// Ending of the names of the files that belong to the table.
 pub const FILE_EXTENSION: &str = "file_extension";
 
-const CSV: &[&str] =
-    &["header", "delimiter", "quote", "escape", "comment", "null", "newlines_in_values", "sample_rows", FILE_EXTENSION];
+const CSV: &[&str] = &[
+    "header",
+    "delimiter",
+    "quote",
+    "escape",
+    "comment",
+    "null",
+    "newlines_in_values",
+    "sample_rows",
+    FILE_EXTENSION,
+];
 const JSON: &[&str] = &["sample_rows", FILE_EXTENSION];
 const PARQUET: &[&str] = &[FILE_EXTENSION];
 
@@ -41,7 +50,11 @@ pub fn check(format: &str, mut options: Options) -> Result<BTreeMap<String, Stri
     };
     let mut kept = BTreeMap::new();
     for name in known {
-        let position = options.entries.iter().find(|e| e.key == *name).and_then(|e| e.position);
+        let position = options
+            .entries
+            .iter()
+            .find(|e| e.key == *name)
+            .and_then(|e| e.position);
         let value = match *name {
             "header" | "newlines_in_values" => options.take_bool(&[name])?.map(|v| v.to_string()),
             "sample_rows" => options.take_i64(&[name])?.map(|v| v.to_string()),
@@ -49,8 +62,13 @@ pub fn check(format: &str, mut options: Options) -> Result<BTreeMap<String, Stri
         };
         let Some(value) = value else { continue };
         let wrong = match *name {
-            "delimiter" | "quote" | "escape" | "comment" => byte(&value).is_none().then_some("one character"),
-            "sample_rows" => value.parse::<u32>().map_or(true, |n| n == 0).then_some("a number of rows above 0"),
+            "delimiter" | "quote" | "escape" | "comment" => {
+                byte(&value).is_none().then_some("one character")
+            }
+            "sample_rows" => value
+                .parse::<u32>()
+                .map_or(true, |n| n == 0)
+                .then_some("a number of rows above 0"),
             _ => None,
         };
         if let Some(wanted) = wrong {
@@ -71,10 +89,16 @@ pub fn check(format: &str, mut options: Options) -> Result<BTreeMap<String, Stri
 }
 
 /// The reader of a format with its options.
-pub fn format(format: &str, options: &BTreeMap<String, String>, state: &SessionState) -> Result<Arc<dyn FileFormat>> {
+pub fn format(
+    format: &str,
+    options: &BTreeMap<String, String>,
+    state: &SessionState,
+) -> Result<Arc<dyn FileFormat>> {
     let flag = |name: &str| options.get(name).and_then(|v| parse_bool(v));
     let one = |name: &str| options.get(name).and_then(|v| byte(v));
-    let sample = options.get("sample_rows").and_then(|v| v.parse::<usize>().ok());
+    let sample = options
+        .get("sample_rows")
+        .and_then(|v| v.parse::<usize>().ok());
     Ok(match format {
         "csv" => {
             let mut csv = CsvFormat::default()
@@ -82,7 +106,11 @@ pub fn format(format: &str, options: &BTreeMap<String, String>, state: &SessionS
                 .with_newlines_in_values(flag("newlines_in_values").unwrap_or(false))
                 .with_escape(one("escape"))
                 .with_comment(one("comment"))
-                .with_null_regex(options.get("null").map(|text| format!("^{}$", literally(text))));
+                .with_null_regex(
+                    options
+                        .get("null")
+                        .map(|text| format!("^{}$", literally(text))),
+                );
             if let Some(delimiter) = one("delimiter") {
                 csv = csv.with_delimiter(delimiter);
             }
@@ -102,10 +130,15 @@ pub fn format(format: &str, options: &BTreeMap<String, String>, state: &SessionS
             })
         }
         "parquet" => {
-            let parquet = ParquetFormat::default().with_options(state.default_table_options().parquet);
+            let parquet =
+                ParquetFormat::default().with_options(state.default_table_options().parquet);
             Arc::new(parquet.with_force_view_types(false))
         }
-        other => return Err(Error::internal(format!("no reader of files stored as {other}"))),
+        other => {
+            return Err(Error::internal(format!(
+                "no reader of files stored as {other}"
+            )));
+        }
     })
 }
 

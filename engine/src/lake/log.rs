@@ -10,7 +10,9 @@ use bytes::Bytes;
 use deltalake_core::DeltaResult;
 use deltalake_core::kernel::Version;
 use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::logstore::{CommitOrBytes, LogStore, LogStoreConfig, LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::logstore::{
+    CommitOrBytes, LogStore, LogStoreConfig, LogStoreRef, StorageConfig, default_logstore,
+};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -24,7 +26,12 @@ pub fn log_store(access: &Access, folder: &str) -> Result<LogStoreRef> {
         .map_err(|e| Error::internal(format!("no URL of folder {folder}: {e}")))?;
     let root = Arc::clone(&access.catalog.data().store);
     let prefixed = Arc::new(PrefixStore::new(Arc::clone(&root), Path::from(folder)));
-    Ok(Arc::new(Log(default_logstore(prefixed, root, &location, &StorageConfig::default()))))
+    Ok(Arc::new(Log(default_logstore(
+        prefixed,
+        root,
+        &location,
+        &StorageConfig::default(),
+    ))))
 }
 
 /// Delta's own log store, which takes its own file for another's.
@@ -47,8 +54,12 @@ impl LogStore for Log {
         commit: CommitOrBytes,
         operation: Uuid,
     ) -> std::result::Result<(), TransactionError> {
-        let written = self.0.write_commit_entry(version, commit.clone(), operation).await;
-        if let (Err(TransactionError::VersionAlreadyExists(_)), CommitOrBytes::LogBytes(ours)) = (&written, &commit)
+        let written = self
+            .0
+            .write_commit_entry(version, commit.clone(), operation)
+            .await;
+        if let (Err(TransactionError::VersionAlreadyExists(_)), CommitOrBytes::LogBytes(ours)) =
+            (&written, &commit)
             && let Ok(Some(found)) = self.0.read_commit_entry(version).await
             && found == *ours
         {

@@ -54,11 +54,18 @@ pub struct Pins(Arc<Mutex<HashMap<String, Version>>>);
 /// The columns of a table as Delta's schema.
 fn delta_schema(columns: &[Column]) -> Result<StructType> {
     let schema = stored_schema(columns).as_ref().try_into_kernel();
-    schema.map_err(|e| Error::unsupported(format!("a column has a type that tables cannot keep: {e}")))
+    schema.map_err(|e| {
+        Error::unsupported(format!("a column has a type that tables cannot keep: {e}"))
+    })
 }
 
 /// Makes an empty table in a folder, or one with files. What a failure leaves behind is removed with [`discard`].
-pub async fn create(access: &Access, folder: &str, columns: &[Column], files: &[DataFile]) -> Result<()> {
+pub async fn create(
+    access: &Access,
+    folder: &str,
+    columns: &[Column],
+    files: &[DataFile],
+) -> Result<()> {
     let adds = files.iter().map(|f| Action::Add(add(access, f)));
     CreateBuilder::new()
         .with_log_store(log_store(access, folder)?)
@@ -72,8 +79,13 @@ pub async fn create(access: &Access, folder: &str, columns: &[Column], files: &[
 /// Removes the folder of a table that the catalog never named.
 pub async fn discard(access: &Access, folder: &str) {
     let store = &access.catalog.data().store;
-    let files = store.list(Some(&Path::from(folder))).map_ok(|m| m.location).boxed();
-    let gone = store.delete_stream(files).try_for_each(|_| std::future::ready(Ok(())));
+    let files = store
+        .list(Some(&Path::from(folder)))
+        .map_ok(|m| m.location)
+        .boxed();
+    let gone = store
+        .delete_stream(files)
+        .try_for_each(|_| std::future::ready(Ok(())));
     if let Err(error) = gone.await {
         tracing::warn!(%error, %folder, "files of a table that was not made stay");
     }
@@ -98,11 +110,17 @@ async fn load(access: &Access, table: &Table) -> Result<Version> {
             keep(&access.stores, &table.path, state)
         }
         None => {
-            let state = DeltaTableState::try_new(log.as_ref(), None).await.map_err(from_delta)?;
+            let state = DeltaTableState::try_new(log.as_ref(), None)
+                .await
+                .map_err(from_delta)?;
             keep(&access.stores, &table.path, state)
         }
     };
-    Ok(Version { state, log, folder: table.path.clone() })
+    Ok(Version {
+        state,
+        log,
+        folder: table.path.clone(),
+    })
 }
 
 /// The version that a statement reads: the newest when it first asks.
@@ -117,7 +135,11 @@ async fn pinned(access: &Access, table: &Table) -> Result<Version> {
 }
 
 fn shared(access: &Access, folder: &str) -> Shared {
-    let mut tables = access.stores.tables.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tables = access
+        .stores
+        .tables
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     tables.entry(folder.to_owned()).or_default().clone()
 }
 
@@ -149,7 +171,11 @@ pub async fn undo(access: &Access, table: &Table, files: &[DataFile]) {
     // A log that cannot be read may name them: then they stay.
     if let Ok(now) = load(access, table).await {
         let named: HashSet<String> = now.files().into_iter().map(|f| f.name).collect();
-        let unnamed: Vec<DataFile> = files.iter().filter(|f| !named.contains(&f.name)).cloned().collect();
+        let unnamed: Vec<DataFile> = files
+            .iter()
+            .filter(|f| !named.contains(&f.name))
+            .cloned()
+            .collect();
         remove(access, &unnamed).await;
     }
 }
@@ -187,7 +213,13 @@ impl Version {
     ///
     /// # Errors
     /// 40001 when another process changed the same files first.
-    pub async fn commit(&self, access: &Access, removed: &[String], added: &[DataFile], what: Change) -> Result<()> {
+    pub async fn commit(
+        &self,
+        access: &Access,
+        removed: &[String],
+        added: &[DataFile],
+        what: Change,
+    ) -> Result<()> {
         let mut actions: Vec<Action> = added.iter().map(|f| Action::Add(add(access, f))).collect();
         let gone: HashSet<&str> = removed.iter().map(String::as_str).collect();
         let views = self.state.log_data();
@@ -195,12 +227,20 @@ impl Version {
             actions.push(Action::Remove(view.remove_action(true)));
         }
         let operation = match what {
-            Change::Insert => DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None },
+            Change::Insert => DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: None,
+                predicate: None,
+            },
             Change::Update => DeltaOperation::Update { predicate: None },
             Change::Delete => DeltaOperation::Delete { predicate: None },
         };
         // Rows that are only added go on top of whatever others did meanwhile.
-        let retries = if what == Change::Insert { APPEND_RETRIES } else { 0 };
+        let retries = if what == Change::Insert {
+            APPEND_RETRIES
+        } else {
+            0
+        };
         self.put(access, actions, operation, retries).await
     }
 
@@ -208,9 +248,16 @@ impl Version {
     /// new one's name, from a change that ended half way.
     pub async fn add_column(&self, access: &Access, columns: &[Column]) -> Result<bool> {
         let schema = delta_schema(columns)?;
-        let Some(added) = schema.fields().last() else { return Ok(false) };
+        let Some(added) = schema.fields().last() else {
+            return Ok(false);
+        };
         let there = self.state.schema().field(added.name()).is_some();
-        let metadata = self.state.metadata().clone().with_schema(&schema).map_err(|e| from_delta(e.into()))?;
+        let metadata = self
+            .state
+            .metadata()
+            .clone()
+            .with_schema(&schema)
+            .map_err(|e| from_delta(e.into()))?;
         let mut actions = vec![Action::Metadata(metadata)];
         let protocol = self.state.protocol();
         if contains_timestampntz(schema.fields()) && protocol.min_reader_version() < 3 {
@@ -220,10 +267,13 @@ impl Version {
                 "readerFeatures": ["timestampNtz"],
                 "writerFeatures": ["timestampNtz"],
             });
-            let protocol = serde_json::from_value(features).map_err(|e| Error::internal(e.to_string()))?;
+            let protocol =
+                serde_json::from_value(features).map_err(|e| Error::internal(e.to_string()))?;
             actions.push(Action::Protocol(protocol));
         }
-        let operation = DeltaOperation::AddColumn { fields: vec![added.clone()] };
+        let operation = DeltaOperation::AddColumn {
+            fields: vec![added.clone()],
+        };
         self.put(access, actions, operation, 0).await?;
         Ok(there)
     }
@@ -267,7 +317,11 @@ impl Version {
 /// What a commit does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Change { Insert, Update, Delete }
+pub enum Change {
+    Insert,
+    Update,
+    Delete,
+}
 
 fn lost_race(error: DeltaTableError) -> Error {
     let conflict = match &error {

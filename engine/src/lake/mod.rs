@@ -34,10 +34,11 @@ pub struct Access {
 pub fn from_delta(error: DeltaTableError) -> Error {
     match error {
         DeltaTableError::ObjectStore { source } => from_store(&source),
-        DeltaTableError::NotATable(text) => {
-            Error::user(SqlState::UNDEFINED_FILE, format!("not a Delta table: {text}"))
-                .hint("A Delta table has a folder _delta_log.")
-        }
+        DeltaTableError::NotATable(text) => Error::user(
+            SqlState::UNDEFINED_FILE,
+            format!("not a Delta table: {text}"),
+        )
+        .hint("A Delta table has a folder _delta_log."),
         other => {
             let mut source = std::error::Error::source(&other);
             while let Some(cause) = source {

@@ -52,10 +52,18 @@ impl ManagedScan {
         let mut table = TableSchema::builder(sql_schema(columns));
         if located {
             let file: FieldRef = Arc::new(Field::new(FILE_COLUMN, DataType::Utf8, false));
-            let row: FieldRef = Arc::new(Field::new(ROW_COLUMN, DataType::Int64, false).with_extension_type(RowNumber));
-            table = table.with_table_partition_cols(vec![file]).with_virtual_columns(vec![row]);
+            let row: FieldRef = Arc::new(
+                Field::new(ROW_COLUMN, DataType::Int64, false).with_extension_type(RowNumber),
+            );
+            table = table
+                .with_table_partition_cols(vec![file])
+                .with_virtual_columns(vec![row]);
         }
-        Self { table: table.build(), files, located }
+        Self {
+            table: table.build(),
+            files,
+            located,
+        }
     }
 
     fn group(&self) -> FileGroup {
@@ -89,7 +97,10 @@ impl TableProvider for ManagedScan {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         // The reader takes filters from the operators above it.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }

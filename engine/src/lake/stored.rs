@@ -15,20 +15,34 @@ use crate::error::{Error, Result};
 use crate::types::{TYPE_KEY, arrow_field};
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{
+    DataType, Field, FieldRef, Fields, IntervalUnit, Schema, SchemaRef,
+};
 use datafusion::arrow::util::display::FormatOptions;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The Arrow type that a value is kept as.
 pub fn stored_type(ty: &DataType) -> DataType {
-    let inside = |field: &FieldRef| Arc::new(Field::new(field.name(), stored_type(field.data_type()), field.is_nullable()));
+    let inside = |field: &FieldRef| {
+        Arc::new(Field::new(
+            field.name(),
+            stored_type(field.data_type()),
+            field.is_nullable(),
+        ))
+    };
     match ty {
-        DataType::Time64(_) | DataType::Time32(_) | DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Time64(_) | DataType::Time32(_) | DataType::UInt32 | DataType::UInt64 => {
+            DataType::Int64
+        }
         DataType::Interval(_) | DataType::Duration(_) => DataType::Utf8,
         DataType::UInt8 => DataType::Int16,
         DataType::UInt16 => DataType::Int32,
-        DataType::List(item) => DataType::List(Arc::new(Field::new("element", stored_type(item.data_type()), true))),
+        DataType::List(item) => DataType::List(Arc::new(Field::new(
+            "element",
+            stored_type(item.data_type()),
+            true,
+        ))),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(inside).collect::<Fields>()),
         DataType::Map(entries, sorted) => DataType::Map(inside(entries), *sorted),
         other => other.clone(),
@@ -38,7 +52,12 @@ pub fn stored_type(ty: &DataType) -> DataType {
 /// The columns of a table as SQL has them.
 pub fn sql_schema(columns: &[Column]) -> SchemaRef {
     // A NOT NULL column is nullable to the planner, so that outer joins and old files raise no errors of its own.
-    Arc::new(Schema::new(columns.iter().map(|c| arrow_field(&c.name, &c.ty, true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        columns
+            .iter()
+            .map(|c| arrow_field(&c.name, &c.ty, true))
+            .collect::<Vec<_>>(),
+    ))
 }
 
 /// The columns of a table as its Delta log has them, with SQL types in the metadata.
@@ -66,28 +85,48 @@ pub fn file_schema(columns: &[Column]) -> SchemaRef {
 
 /// A batch as files have it; column by column, by position.
 pub fn to_stored(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let arrays = batch.columns().iter().zip(schema.fields()).map(|(array, field)| convert(array, field.data_type()));
+    let arrays = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(array, field)| convert(array, field.data_type()));
     let arrays = arrays.collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|e| Error::internal(e.to_string()))
+    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
+        .map_err(|e| Error::internal(e.to_string()))
 }
 
 /// Text of an interval that reads back exactly: months, days and microseconds.
 fn interval_text(array: &ArrayRef) -> Result<ArrayRef> {
-    let plain = cast_with_options(array, &DataType::Interval(IntervalUnit::MonthDayNano), &strict()).map_err(from_arrow)?;
+    let plain = cast_with_options(
+        array,
+        &DataType::Interval(IntervalUnit::MonthDayNano),
+        &strict(),
+    )
+    .map_err(from_arrow)?;
     let values = plain.as_primitive::<datafusion::arrow::datatypes::IntervalMonthDayNanoType>();
     let texts = values.iter().map(|v| {
         v.map(|v| {
-            let (sign, nanos) = if v.nanoseconds < 0 { ("-", v.nanoseconds.unsigned_abs()) } else { ("", v.nanoseconds.unsigned_abs()) };
+            let (sign, nanos) = if v.nanoseconds < 0 {
+                ("-", v.nanoseconds.unsigned_abs())
+            } else {
+                ("", v.nanoseconds.unsigned_abs())
+            };
             let (seconds, micros) = (nanos / 1_000_000_000, nanos % 1_000_000_000 / 1_000);
-            format!("{} mons {} days {sign}{seconds}.{micros:06} seconds", v.months, v.days)
+            format!(
+                "{} mons {} days {sign}{seconds}.{micros:06} seconds",
+                v.months, v.days
+            )
         })
     });
     Ok(Arc::new(texts.collect::<StringArray>()))
 }
 
 fn strict() -> CastOptions<'static> {
-    CastOptions { safe: false, format_options: FormatOptions::default() }
+    CastOptions {
+        safe: false,
+        format_options: FormatOptions::default(),
+    }
 }
 
 /// An array as it is kept.

@@ -56,7 +56,12 @@ impl Stores {
             (key_of(DATA_URL), (data, String::new())),
             (key_of("file:///"), (local, String::new())),
         ]);
-        Ok(Arc::new(Self { catalog, allowed_roots, open: Mutex::new(open), tables: Mutex::default() }))
+        Ok(Arc::new(Self {
+            catalog,
+            allowed_roots,
+            open: Mutex::new(open),
+            tables: Mutex::default(),
+        }))
     }
 
     /// The store of a URL that a user wrote, the URL that DataFusion finds it under, and the path within it.
@@ -65,13 +70,18 @@ impl Stores {
     /// 42501 for local paths outside the allowed roots, 22023 for what is not a URL, 0A000 for other schemes.
     pub fn locate(&self, url: &str) -> Result<(Arc<dyn ObjectStore>, ObjectStoreUrl, Path)> {
         let invalid = |why: &dyn std::fmt::Display| {
-            Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("invalid location \"{url}\": {why}"))
-                .hint("Write file:///path or s3://bucket/prefix.")
+            Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("invalid location \"{url}\": {why}"),
+            )
+            .hint("Write file:///path or s3://bucket/prefix.")
         };
         let parsed = Url::parse(url).map_err(|e| invalid(&e))?;
         match parsed.scheme() {
             "file" => {
-                let path = parsed.to_file_path().map_err(|()| invalid(&"no absolute path"))?;
+                let path = parsed
+                    .to_file_path()
+                    .map_err(|()| invalid(&"no absolute path"))?;
                 let path = self.allowed(&path)?;
                 let path = Path::from_absolute_path(&path).map_err(|e| invalid(&e))?;
                 let base = ObjectStoreUrl::local_filesystem();
@@ -84,8 +94,10 @@ impl Stores {
                 let (store, base) = self.bucket(&snapshot, bucket, url)?;
                 Ok((store, base, path))
             }
-            other => Err(Error::unsupported(format!("locations of the kind {other}:// are not supported"))
-                .hint("Write file:///path or s3://bucket/prefix.")),
+            other => Err(Error::unsupported(format!(
+                "locations of the kind {other}:// are not supported"
+            ))
+            .hint("Write file:///path or s3://bucket/prefix.")),
         }
     }
 
@@ -97,17 +109,22 @@ impl Stores {
         let resolved = loop {
             match std::fs::canonicalize(known) {
                 Ok(found) => break found,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => match (known.parent(), known.file_name()) {
-                    (Some(parent), Some(name)) => {
-                        rest.push(name.to_owned());
-                        known = parent;
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    match (known.parent(), known.file_name()) {
+                        (Some(parent), Some(name)) => {
+                            rest.push(name.to_owned());
+                            known = parent;
+                        }
+                        _ => return Err(from_io(&e)),
                     }
-                    _ => return Err(from_io(&e)),
-                },
+                }
                 Err(e) => return Err(from_io(&e)),
             }
         };
-        let full = rest.iter().rev().fold(resolved, |path, name| path.join(name));
+        let full = rest
+            .iter()
+            .rev()
+            .fold(resolved, |path, name| path.join(name));
         if self.allowed_roots.iter().any(|root| full.starts_with(root)) {
             return Ok(full);
         }
@@ -118,24 +135,44 @@ impl Stores {
         Err(if self.allowed_roots.is_empty() {
             error.hint("Name the folders that files may be read from with --allowed-root or allowed_roots.")
         } else {
-            let roots: Vec<String> = self.allowed_roots.iter().map(|r| r.display().to_string()).collect();
+            let roots: Vec<String> = self
+                .allowed_roots
+                .iter()
+                .map(|r| r.display().to_string())
+                .collect();
             error.hint(format!("The allowed folders are: {}.", roots.join(", ")))
         })
     }
 
-    fn bucket(&self, snapshot: &Snapshot, bucket: &str, url: &str) -> Result<(Arc<dyn ObjectStore>, ObjectStoreUrl)> {
+    fn bucket(
+        &self,
+        snapshot: &Snapshot,
+        bucket: &str,
+        url: &str,
+    ) -> Result<(Arc<dyn ObjectStore>, ObjectStoreUrl)> {
         let secrets = snapshot.secrets.iter().filter(|(_, s)| s.kind == "s3");
-        let fitting = secrets.filter(|(_, s)| s.scope.as_deref().is_none_or(|scope| url.starts_with(scope)));
+        let fitting = secrets.filter(|(_, s)| {
+            s.scope
+                .as_deref()
+                .is_none_or(|scope| url.starts_with(scope))
+        });
         let best = fitting.max_by_key(|(_, s)| s.scope.as_deref().map_or(0, str::len));
         let (scheme, sealed) = match best {
             Some((_, secret)) => (format!("s3-{}", secret.oid), secret.sealed.clone()),
             None => ("s3".to_owned(), String::new()),
         };
         let key = format!("{scheme}://{bucket}/");
-        let base = ObjectStoreUrl::parse(&key)
-            .map_err(|e| Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("invalid bucket \"{bucket}\": {e}")))?;
+        let base = ObjectStoreUrl::parse(&key).map_err(|e| {
+            Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("invalid bucket \"{bucket}\": {e}"),
+            )
+        })?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((store, _)) = open.get(&key).filter(|(_, opened_with)| *opened_with == sealed) {
+        if let Some((store, _)) = open
+            .get(&key)
+            .filter(|(_, opened_with)| *opened_with == sealed)
+        {
             return Ok((Arc::clone(store), base));
         }
         let values = match best {
@@ -156,7 +193,10 @@ impl Stores {
 }
 
 /// A bucket with the keys of a secret, or with those of the environment.
-fn open_bucket(bucket: &str, values: Option<&BTreeMap<String, String>>) -> Result<Arc<dyn ObjectStore>> {
+fn open_bucket(
+    bucket: &str,
+    values: Option<&BTreeMap<String, String>>,
+) -> Result<Arc<dyn ObjectStore>> {
     let mut builder = match values {
         Some(_) => AmazonS3Builder::new(),
         None => AmazonS3Builder::from_env(),
@@ -177,8 +217,11 @@ fn open_bucket(bucket: &str, values: Option<&BTreeMap<String, String>>) -> Resul
         }
     }
     let store = builder.build().map_err(|e| {
-        Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("bucket \"{bucket}\" cannot be opened: {e}"))
-            .hint("Give keys with CREATE SECRET n (TYPE s3, KEY_ID '…', SECRET '…', REGION '…').")
+        Error::user(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("bucket \"{bucket}\" cannot be opened: {e}"),
+        )
+        .hint("Give keys with CREATE SECRET n (TYPE s3, KEY_ID '…', SECRET '…', REGION '…').")
     })?;
     Ok(Arc::new(store))
 }
@@ -192,7 +235,11 @@ fn key_of(url: &str) -> String {
 }
 
 impl ObjectStoreRegistry for Stores {
-    fn register_store(&self, url: &Url, store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+    fn register_store(
+        &self,
+        url: &Url,
+        store: Arc<dyn ObjectStore>,
+    ) -> Option<Arc<dyn ObjectStore>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Ours stay: whoever registers a store got it from here.
         let key = key_of(url.as_str());
@@ -204,6 +251,7 @@ impl ObjectStoreRegistry for Stores {
     }
 
     fn get_store(&self, url: &Url) -> datafusion::common::Result<Arc<dyn ObjectStore>> {
-        self.registered(url).map_err(|e| DataFusionError::External(Box::new(e)))
+        self.registered(url)
+            .map_err(|e| DataFusionError::External(Box::new(e)))
     }
 }

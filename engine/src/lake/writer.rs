@@ -41,7 +41,13 @@ struct Open {
 impl TableWriter {
     /// A writer into a folder relative to the data directory; `schema` is that of the files.
     pub fn new(access: Access, folder: &str, schema: SchemaRef) -> Self {
-        Self { access, folder: folder.to_owned(), schema, current: None, files: Vec::new() }
+        Self {
+            access,
+            folder: folder.to_owned(),
+            schema,
+            current: None,
+            files: Vec::new(),
+        }
     }
 
     /// Appends a batch of SQL types, by position.
@@ -77,18 +83,30 @@ impl TableWriter {
             .set_compression(Compression::ZSTD(level))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .build();
-        let writer = AsyncArrowWriter::try_new(object, Arc::clone(&self.schema), Some(properties)).map_err(from_parquet)?;
-        Ok(Open { writer, name, rows: 0 })
+        let writer = AsyncArrowWriter::try_new(object, Arc::clone(&self.schema), Some(properties))
+            .map_err(from_parquet)?;
+        Ok(Open {
+            writer,
+            name,
+            rows: 0,
+        })
     }
 
     async fn end_file(&mut self) -> Result<()> {
-        let Some(mut open) = self.current.take() else { return Ok(()) };
+        let Some(mut open) = self.current.take() else {
+            return Ok(());
+        };
         let name = open.name.clone();
         let path = format!("{}/{name}", self.folder);
         let ended = open.writer.finish().await;
         let size = open.writer.bytes_written() as u64;
         // Named before the outcome is looked at, so that a failed file is removed with the others.
-        self.files.push(DataFile { path, name, size, rows: Some(open.rows) });
+        self.files.push(DataFile {
+            path,
+            name,
+            size,
+            rows: Some(open.rows),
+        });
         ended.map_err(from_parquet).map(|_| ())
     }
 
@@ -106,7 +124,11 @@ impl TableWriter {
 
     /// Removes what was written: the statement failed.
     pub async fn discard(&mut self) {
-        let (access, open, files) = (self.access.clone(), self.current.take(), std::mem::take(&mut self.files));
+        let (access, open, files) = (
+            self.access.clone(),
+            self.current.take(),
+            std::mem::take(&mut self.files),
+        );
         abandon(access, open, files).await;
     }
 }
@@ -136,10 +158,18 @@ async fn abandon(access: Access, open: Option<Open>, files: Vec<DataFile>) {
 /// Removes files that no log names.
 pub async fn remove(access: &Access, files: &[DataFile]) {
     for file in files {
-        match access.catalog.data().store.delete(&Path::from(file.path.as_str())).await {
+        match access
+            .catalog
+            .data()
+            .store
+            .delete(&Path::from(file.path.as_str()))
+            .await
+        {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             // What stays takes space, but no reader sees it.
-            Err(error) => tracing::warn!(%error, path = %file.path, "a file of a failed statement stays"),
+            Err(error) => {
+                tracing::warn!(%error, path = %file.path, "a file of a failed statement stays")
+            }
         }
     }
 }
