@@ -277,7 +277,7 @@ fn from_schema(error: &SchemaError) -> Error {
 }
 
 fn from_plan(text: &str) -> Error {
-    if let Some(error) = no_such_call(text).or_else(|| no_such_operator(text)).or_else(|| ungrouped(text)) {
+    if let Some(error) = no_such_call(text).or_else(|| no_such_operator(text)).or_else(|| ungrouped(text)).or_else(|| too_wide(text)) {
         return error;
     }
     if let Some(rest) = text.strip_prefix("Invalid function '") {
@@ -357,6 +357,13 @@ fn type_names(list: &str) -> String {
         c == ',' && depth == 0
     });
     types.map(|t| type_name(t.trim())).collect::<Vec<_>>().join(", ")
+}
+
+/// A subquery as a value with more than a column.
+fn too_wide(text: &str) -> Option<Error> {
+    let wide = text.contains("The subquery should only return one column")
+        || text.contains("Scalar subquery should only return one column");
+    wide.then(|| Error::user(SqlState::SYNTAX_ERROR, "subquery must return only one column"))
 }
 
 /// A column beside an aggregate that is not grouped by.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `'t'::regclass`, `x::regtype` … | an oid; a name where it is shown or becomes text (`casts`) |
 //! | `(SELECT a FROM …)` as a value | at most one row, 21000 otherwise (`subqueries`) |
+//! | `EXISTS (SELECT …)` as a column | `(SELECT count(*) > 0 …)` (`subqueries`) |
 //! | `ARRAY(SELECT …)` | a subquery with `array_agg`, or a transformed array (`subqueries`) |
 //! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))` (`sets`) |
 //! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)`; other functions without the schema (`sets`) |
@@ -43,6 +44,7 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         sets::never_asked(select);
         sets::in_projection(select);
+        subqueries::exists(select);
         ControlFlow::Continue(())
     }
 
@@ -77,7 +79,11 @@ impl Rewriter<'_> {
 
 /// `(s).field`: the planner wants the name as a text.
 fn field(expr: &mut Expr) {
-    let Expr::CompoundFieldAccess { access_chain, .. } = expr else { return };
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+    // `t.column[1]` is a column first.
+    if matches!(**root, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+        return;
+    }
     for access in access_chain {
         if let AccessExpr::Dot(Expr::Identifier(ident)) = access {
             let name = ast::Value::SingleQuotedString(crate::query::names::normal(ident));

@@ -6,7 +6,7 @@ use crate::query::names::normal;
 use alcedo_sql::ast::{
     self, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, LambdaFunction,
     LambdaFunctionParameter, LambdaSyntax, LimitClause, OneOrManyWithParens, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableAlias, TableFactor, Value, Visit, Visitor,
+    SelectItem, SetExpr, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -94,6 +94,57 @@ fn transform(query: &Query) -> Option<Expr> {
     Some(Expr::Function(call("array_transform", vec![array.clone(), Expr::Lambda(lambda)])))
 }
 
+/// `EXISTS (SELECT … FROM t WHERE …)` in a column of the result as `(SELECT count(*) > 0 FROM t WHERE …)`.
+pub(super) fn exists(select: &mut Select) {
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            // It never breaks off.
+            let _ = VisitMut::visit(expr, &mut Counter { depth: 0 });
+        }
+    }
+}
+
+struct Counter {
+    /// How many subqueries deep it looks.
+    depth: usize,
+}
+
+impl VisitorMut for Counter {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Exists { subquery, negated } = expr else { return ControlFlow::Continue(()) };
+        let compared = if *negated { "count(*) = 0" } else { "count(*) > 0" };
+        let SetExpr::Select(select) = subquery.body.as_mut() else { return ControlFlow::Continue(()) };
+        let plain = is_plain(select) && subquery.limit_clause.is_none() && subquery.fetch.is_none();
+        // A function may be an aggregate, which has a row even of nothing.
+        let called = select.projection.iter().any(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => combines(expr, &|_| true),
+            _ => false,
+        });
+        if self.depth > 0 || !plain || called || subquery.with.is_some() || select.from.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        if let Ok(count) = alcedo_sql::parse_expression(compared) {
+            select.projection = vec![SelectItem::UnnamedExpr(count)];
+            subquery.order_by = None;
+            let query = std::mem::replace(subquery, Box::new(empty_query()));
+            *expr = Expr::Subquery(query);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// `SELECT array_agg(x) FROM (query) AS t(x)`
 fn collected(query: Box<Query>) -> Query {
     let mut outer = empty_query();
@@ -129,7 +180,8 @@ fn plain_item<'q>(query: &'q mut Query, is_aggregate: IsAggregate<'_>) -> Option
         return None;
     }
     let SetExpr::Select(select) = query.body.as_mut() else { return None };
-    if select.from.is_empty() || !is_plain(select) || combines(item(select)?, is_aggregate) {
+    let one_row = select.from.is_empty() && select.selection.is_none();
+    if one_row || !is_plain(select) || combines(item(select)?, is_aggregate) {
         return None;
     }
     match select.projection.first_mut()? {
