@@ -64,10 +64,31 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     state.add_analyzer_rule(Arc::new(arithmetic));
     state.add_analyzer_rule(Arc::new(CorrelatedSubqueries));
     register(&mut state, functions)?;
+    register_aliases(&mut state)?;
     register(&mut state, vec![Arc::new(SoleValue::default().into())])?;
     state.register_udaf(Arc::new(Sole::default().into())).map_err(from_datafusion)?;
     state.register_expr_planner(Arc::new(ArrayLiterals)).map_err(from_datafusion)?;
     Ok(state)
+}
+
+/// PostgreSQL's names of functions that DataFusion has under another.
+const SCALAR_ALIASES: &[(&str, &str)] = &[("ceil", "ceiling"), ("signum", "sign")];
+const AGGREGATE_ALIASES: &[(&str, &str)] = &[("bool_and", "every"), ("var_samp", "variance")];
+
+fn register_aliases(state: &mut SessionState) -> Result<()> {
+    for (name, alias) in SCALAR_ALIASES {
+        if let Some(function) = state.scalar_functions().get(*name).cloned() {
+            let function = function.as_ref().clone().with_aliases([*alias]);
+            state.register_udf(Arc::new(function)).map_err(from_datafusion)?;
+        }
+    }
+    for (name, alias) in AGGREGATE_ALIASES {
+        if let Some(function) = state.aggregate_functions().get(*name).cloned() {
+            let function = function.as_ref().clone().with_aliases([*alias]);
+            state.register_udaf(Arc::new(function)).map_err(from_datafusion)?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds functions to a state under all their names.
