@@ -27,15 +27,17 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
                 None => mapped,
             }
         }
-        DataFusionError::Collection(errors) => errors
-            .into_iter()
-            .next()
-            .map_or_else(|| Error::internal("an error without a cause"), from_datafusion),
+        DataFusionError::Collection(errors) => errors.into_iter().next().map_or_else(
+            || Error::internal("an error without a cause"),
+            from_datafusion,
+        ),
         DataFusionError::Shared(shared) => from_shared(&shared),
         DataFusionError::External(inner) => from_external(inner),
         DataFusionError::ArrowError(inner, _) => from_arrow(*inner),
         DataFusionError::SchemaError(inner, _) => from_schema(&inner),
-        DataFusionError::SQL(inner, _) => Error::user(SqlState::SYNTAX_ERROR, plain(&inner.to_string())),
+        DataFusionError::SQL(inner, _) => {
+            Error::user(SqlState::SYNTAX_ERROR, plain(&inner.to_string()))
+        }
         DataFusionError::Plan(text) => from_plan(&text),
         DataFusionError::NotImplemented(text) => Error::unsupported(plain(&text)),
         DataFusionError::Configuration(text) => {
@@ -47,7 +49,11 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::ObjectStore(inner) => from_store(&inner),
         DataFusionError::ParquetError(inner) => match *inner {
             datafusion::parquet::errors::ParquetError::External(inner) => from_external(inner),
-            other => Error::new(Kind::Data, SqlState::DATA_CORRUPTED, plain(&other.to_string())),
+            other => Error::new(
+                Kind::Data,
+                SqlState::DATA_CORRUPTED,
+                plain(&other.to_string()),
+            ),
         },
         DataFusionError::ExecutionJoin(inner) if inner.is_cancelled() => Error::canceled(),
         DataFusionError::ExecutionJoin(inner) => Error::internal(inner.to_string()),
@@ -72,7 +78,9 @@ fn from_shared(shared: &DataFusionError) -> Error {
         DataFusionError::IoError(inner) => from_io(inner),
         DataFusionError::ObjectStore(inner) => from_store(inner),
         DataFusionError::Shared(inner) => from_shared(inner),
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => from_shared(inner),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            from_shared(inner)
+        }
         DataFusionError::ArrowError(inner, _) => arrow_text(&inner.to_string()),
         other => Error::internal(plain(&other.to_string())),
     }
@@ -152,7 +160,10 @@ fn arrow_text(text: &str) -> Error {
     if text.contains("verflow") {
         return Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range");
     }
-    if let Some(rest) = text.strip_prefix("Cast error: ").or_else(|| text.strip_prefix("Parser error: ")) {
+    if let Some(rest) = text
+        .strip_prefix("Cast error: ")
+        .or_else(|| text.strip_prefix("Parser error: "))
+    {
         return bad_text(rest);
     }
     Error::internal(plain(text))
@@ -160,23 +171,35 @@ fn arrow_text(text: &str) -> Error {
 
 /// A text that is not a value of the type it should become.
 fn bad_text(text: &str) -> Error {
-    if text.contains("verflow") || text.contains("out of range") || text.contains("too large") || text.contains("precision") {
+    if text.contains("verflow")
+        || text.contains("out of range")
+        || text.contains("too large")
+        || text.contains("precision")
+    {
         return Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, plain(text));
     }
     let quoted = text.split('\'').nth(1);
-    let ty = text.rsplit_once(" of ").and_then(|(_, rest)| rest.strip_suffix(" type"));
+    let ty = text
+        .rsplit_once(" of ")
+        .and_then(|(_, rest)| rest.strip_suffix(" type"));
     match (quoted, ty) {
         (Some(value), Some(ty)) => {
             let name = type_name(ty);
-            if name.starts_with("timestamp") || name.starts_with("date") || name.starts_with("time") || name.starts_with("interval") {
+            if name.starts_with("timestamp")
+                || name.starts_with("date")
+                || name.starts_with("time")
+                || name.starts_with("interval")
+            {
                 return Error::user(
                     SqlState::INVALID_DATETIME_FORMAT,
                     format!("invalid input syntax for type {name}: \"{value}\""),
                 );
             }
             let digits = value.trim().trim_start_matches(['-', '+']);
-            if matches!(ty, "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64")
-                && !digits.is_empty()
+            if matches!(
+                ty,
+                "Int8" | "Int16" | "Int32" | "Int64" | "UInt8" | "UInt16" | "UInt32" | "UInt64"
+            ) && !digits.is_empty()
                 && digits.bytes().all(|b| b.is_ascii_digit())
             {
                 return Error::user(
@@ -194,7 +217,9 @@ fn bad_text(text: &str) -> Error {
             format!("invalid input syntax for type timestamp: \"{value}\""),
         ),
         _ if text.contains("can't be cast") || text.contains("Can't cast value") => {
-            let ty = text.rsplit_once(" to type ").map(|(_, ty)| type_name(ty.trim_end_matches('.')));
+            let ty = text
+                .rsplit_once(" to type ")
+                .map(|(_, ty)| type_name(ty.trim_end_matches('.')));
             let text = ty.map_or_else(|| plain(text), |ty| format!("{ty} out of range"));
             Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text)
         }
@@ -224,17 +249,27 @@ fn type_name(arrow: &str) -> &str {
 
 fn from_schema(error: &SchemaError) -> Error {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => {
             let shown = match &field.relation {
                 Some(relation) => format!("{}.{}", relation.table(), field.name),
                 None => field.name.clone(),
             };
             if let Some(relation) = &field.relation {
-                let known = valid_fields.iter().any(|c| c.relation.as_ref().is_some_and(|r| r.table() == relation.table()));
+                let known = valid_fields.iter().any(|c| {
+                    c.relation
+                        .as_ref()
+                        .is_some_and(|r| r.table() == relation.table())
+                });
                 if !known && !valid_fields.is_empty() {
                     return Error::user(
                         SqlState::UNDEFINED_TABLE,
-                        format!("missing FROM-clause entry for table \"{}\"", relation.table()),
+                        format!(
+                            "missing FROM-clause entry for table \"{}\"",
+                            relation.table()
+                        ),
                     );
                 }
             }
@@ -267,7 +302,10 @@ fn from_schema(error: &SchemaError) -> Error {
         }
         SchemaError::DuplicateQualifiedField { qualifier, .. } => Error::user(
             SqlState("42712"),
-            format!("table name \"{}\" specified more than once", qualifier.table()),
+            format!(
+                "table name \"{}\" specified more than once",
+                qualifier.table()
+            ),
         ),
         SchemaError::DuplicateUnqualifiedField { name } => Error::user(
             SqlState::DUPLICATE_COLUMN,
@@ -277,19 +315,35 @@ fn from_schema(error: &SchemaError) -> Error {
 }
 
 fn from_plan(text: &str) -> Error {
-    if let Some(error) = no_such_call(text).or_else(|| no_such_operator(text)).or_else(|| ungrouped(text)).or_else(|| too_wide(text)) {
+    if let Some(error) = no_such_call(text)
+        .or_else(|| no_such_operator(text))
+        .or_else(|| ungrouped(text))
+        .or_else(|| too_wide(text))
+    {
         return error;
     }
     if let Some(rest) = text.strip_prefix("Invalid function '") {
         let name = rest.split('\'').next().unwrap_or(rest);
-        let error = Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
-        return match rest.split_once("Did you mean '").and_then(|(_, r)| r.split('\'').next()) {
+        let error = Error::user(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name} does not exist"),
+        );
+        return match rest
+            .split_once("Did you mean '")
+            .and_then(|(_, r)| r.split('\'').next())
+        {
             Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
             None => error,
         };
     }
-    if let Some(name) = text.strip_prefix("table function '").and_then(|r| r.split('\'').next()) {
-        return Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
+    if let Some(name) = text
+        .strip_prefix("table function '")
+        .and_then(|r| r.split('\'').next())
+    {
+        return Error::user(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("function {name} does not exist"),
+        );
     }
     let state = if text.contains("No function matches")
         || text.contains("No candidate")
@@ -301,9 +355,16 @@ fn from_plan(text: &str) -> Error {
         || text.contains("Invalid arithmetic operation")
     {
         SqlState::UNDEFINED_FUNCTION
-    } else if text.contains("GROUP BY") || text.contains("could not be resolved from available columns") || text.contains("aggregate") {
+    } else if text.contains("GROUP BY")
+        || text.contains("could not be resolved from available columns")
+        || text.contains("aggregate")
+    {
         SqlState::GROUPING_ERROR
-    } else if text.contains("Cannot cast") || text.contains("incompatible types") || text.contains("non-boolean") || text.contains("must be boolean") {
+    } else if text.contains("Cannot cast")
+        || text.contains("incompatible types")
+        || text.contains("non-boolean")
+        || text.contains("must be boolean")
+    {
         SqlState::DATATYPE_MISMATCH
     } else if text.contains("position") && text.contains("ORDER BY") {
         SqlState::INVALID_COLUMN_REFERENCE
@@ -315,20 +376,36 @@ fn from_plan(text: &str) -> Error {
 
 /// A function that is there, but not for arguments of these types.
 fn no_such_call(text: &str) -> Option<Error> {
-    let call = if let Some((_, rest)) = text.split_once("No function matches the given name and argument types '") {
+    let call = if let Some((_, rest)) =
+        text.split_once("No function matches the given name and argument types '")
+    {
         let (name, types) = rest.split_once(")'")?.0.split_once('(')?;
         format!("{name}({})", type_names(types))
-    } else if let Some((_, rest)) = text.split_once("Failed to coerce arguments to satisfy a call to '") {
+    } else if let Some((_, rest)) =
+        text.split_once("Failed to coerce arguments to satisfy a call to '")
+    {
         let (name, rest) = rest.split_once("' function: coercion from ")?;
-        format!("{name}({})", type_names(rest.split_once(" to the signature")?.0))
+        format!(
+            "{name}({})",
+            type_names(rest.split_once(" to the signature")?.0)
+        )
     } else if text.contains("failed to match any signature") {
         let (_, rest) = text.split_once("Function '")?;
-        let types = rest.split_once("(DataType: ").and_then(|(_, t)| t.split_once(").").or_else(|| t.split_once(")")));
-        format!("{}({})", rest.split_once('\'')?.0, types.map_or_else(String::new, |(t, _)| type_names(t)))
+        let types = rest
+            .split_once("(DataType: ")
+            .and_then(|(_, t)| t.split_once(").").or_else(|| t.split_once(")")));
+        format!(
+            "{}({})",
+            rest.split_once('\'')?.0,
+            types.map_or_else(String::new, |(t, _)| type_names(t))
+        )
     } else {
         return None;
     };
-    let error = Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {call} does not exist"));
+    let error = Error::user(
+        SqlState::UNDEFINED_FUNCTION,
+        format!("function {call} does not exist"),
+    );
     Some(error.hint("No function matches the given name and argument types. You might need to add explicit type casts."))
 }
 
@@ -337,9 +414,16 @@ fn no_such_operator(text: &str) -> Option<Error> {
     let (_, rest) = text.split_once("annot coerce arithmetic expression ")?;
     let (expression, _) = rest.split_once(" to valid types")?;
     let parts: Vec<&str> = expression.split(' ').collect();
-    let at = parts.iter().position(|p| p.chars().all(|c| c.is_ascii_punctuation()))?;
+    let at = parts
+        .iter()
+        .position(|p| p.chars().all(|c| c.is_ascii_punctuation()))?;
     let (left, right) = (parts[..at].join(" "), parts[at + 1..].join(" "));
-    let text = format!("operator does not exist: {} {} {}", type_name(&left), parts[at], type_name(&right));
+    let text = format!(
+        "operator does not exist: {} {} {}",
+        type_name(&left),
+        parts[at],
+        type_name(&right)
+    );
     Some(Error::user(SqlState::UNDEFINED_FUNCTION, text).hint(
         "No operator matches the given name and argument types. You might need to add explicit type casts.",
     ))
@@ -356,21 +440,31 @@ fn type_names(list: &str) -> String {
         }
         c == ',' && depth == 0
     });
-    types.map(|t| type_name(t.trim())).collect::<Vec<_>>().join(", ")
+    types
+        .map(|t| type_name(t.trim()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A subquery as a value with more than a column.
 fn too_wide(text: &str) -> Option<Error> {
     let wide = text.contains("The subquery should only return one column")
         || text.contains("Scalar subquery should only return one column");
-    wide.then(|| Error::user(SqlState::SYNTAX_ERROR, "subquery must return only one column"))
+    wide.then(|| {
+        Error::user(
+            SqlState::SYNTAX_ERROR,
+            "subquery must return only one column",
+        )
+    })
 }
 
 /// A column beside an aggregate that is not grouped by.
 fn ungrouped(text: &str) -> Option<Error> {
     let (before, _) = text.split_once("\" must appear in the GROUP BY clause")?;
     let (_, column) = before.rsplit_once("column \"")?;
-    let text = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+    let text = format!(
+        "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+    );
     Some(Error::user(SqlState::GROUPING_ERROR, text))
 }
 
@@ -388,9 +482,13 @@ fn from_execution(text: &str) -> Error {
 }
 
 fn exhausted(text: &str) -> Error {
-    Error::new(Kind::Unavailable, SqlState::OUT_OF_MEMORY, "out of memory for this query")
-        .detail(format!("{}.", plain(text).trim_end_matches('.')))
-        .hint("Raise memory_bytes_max in the configuration, or read less at once.")
+    Error::new(
+        Kind::Unavailable,
+        SqlState::OUT_OF_MEMORY,
+        "out of memory for this query",
+    )
+    .detail(format!("{}.", plain(text).trim_end_matches('.')))
+    .hint("Raise memory_bytes_max in the configuration, or read less at once.")
 }
 
 /// DataFusion's text as PostgreSQL would put it: without its prefixes, first letter small, no full stop.
@@ -403,10 +501,16 @@ fn plain(text: &str) -> String {
         .trim_start_matches("Execution error: ")
         .trim_start_matches("Internal error: ");
     let mut chars = text.chars();
-    let Some(first) = chars.next() else { return "unknown error".to_owned() };
+    let Some(first) = chars.next() else {
+        return "unknown error".to_owned();
+    };
     let second_is_upper = chars.clone().next().is_some_and(char::is_uppercase);
     let mut out = String::with_capacity(text.len());
-    if second_is_upper { out.push(first) } else { out.extend(first.to_lowercase()) }
+    if second_is_upper {
+        out.push(first)
+    } else {
+        out.extend(first.to_lowercase())
+    }
     out.push_str(chars.as_str());
     out.truncate(out.trim_end_matches('.').len());
     out

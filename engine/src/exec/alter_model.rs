@@ -12,7 +12,10 @@ use alcedo_sql::statement::{AlterModel, AlterModelAction};
 /// Changes a model.
 pub(crate) async fn run(ctx: &Context, s: &AlterModel) -> Result<Output> {
     let (name, _) = ctx.model(&s.name)?;
-    ctx.services.catalog.update(|snapshot| change(snapshot, &name, &s.action)).await?;
+    ctx.services
+        .catalog
+        .update(|snapshot| change(snapshot, &name, &s.action))
+        .await?;
     Ok(Output::done("ALTER MODEL"))
 }
 
@@ -61,16 +64,25 @@ fn change(snapshot: &mut Snapshot, name: &ObjectName, action: &AlterModelAction)
 }
 
 fn missing(name: &ObjectName) -> Error {
-    Error::user(SqlState::UNDEFINED_OBJECT, format!("model \"{name}\" does not exist"))
+    Error::user(
+        SqlState::UNDEFINED_OBJECT,
+        format!("model \"{name}\" does not exist"),
+    )
 }
 
 fn exists(name: &ObjectName, model: &Model, version: u64) -> Result<()> {
-    if model.versions.contains_key(&version) { Ok(()) } else { Err(no_version(name, model, version)) }
+    if model.versions.contains_key(&version) {
+        Ok(())
+    } else {
+        Err(no_version(name, model, version))
+    }
 }
 
 fn no_alias(name: &ObjectName, model: &Model, alias: &str) -> Error {
-    let error =
-        Error::user(SqlState::UNDEFINED_OBJECT, format!("model \"{name}\" has no alias \"{alias}\""));
+    let error = Error::user(
+        SqlState::UNDEFINED_OBJECT,
+        format!("model \"{name}\" has no alias \"{alias}\""),
+    );
     match closest(alias, model.aliases.keys().map(String::as_str)) {
         Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
         None => error,
@@ -90,8 +102,12 @@ fn drop_version(name: &ObjectName, model: &mut Model, version: u64) -> Result<()
         return Err(in_use("it is the default".to_owned())
             .hint("Make another version the default first: ALTER MODEL … SET DEFAULT VERSION n."));
     }
-    let aliases: Vec<&str> =
-        model.aliases.iter().filter(|(_, v)| **v == version).map(|(alias, _)| alias.as_str()).collect();
+    let aliases: Vec<&str> = model
+        .aliases
+        .iter()
+        .filter(|(_, v)| **v == version)
+        .map(|(alias, _)| alias.as_str())
+        .collect();
     if !aliases.is_empty() {
         return Err(in_use(format!("it has the alias {}", aliases.join(", ")))
             .hint("Drop the alias first: ALTER MODEL … DROP ALIAS a."));
@@ -102,9 +118,15 @@ fn drop_version(name: &ObjectName, model: &mut Model, version: u64) -> Result<()
 }
 
 fn rename(snapshot: &mut Snapshot, name: &ObjectName, new: &str) -> Result<()> {
-    let target = ObjectName { schema: name.schema.clone(), name: new.to_owned() };
+    let target = ObjectName {
+        schema: name.schema.clone(),
+        name: new.to_owned(),
+    };
     if snapshot.models.contains_key(&target) {
-        return Err(Error::user(SqlState::DUPLICATE_OBJECT, format!("model \"{target}\" already exists")));
+        return Err(Error::user(
+            SqlState::DUPLICATE_OBJECT,
+            format!("model \"{target}\" already exists"),
+        ));
     }
     // A view keeps the model's name in its text.
     let views: Vec<String> = snapshot

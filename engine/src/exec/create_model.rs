@@ -28,7 +28,8 @@ pub(crate) async fn run(ctx: &Context, s: &CreateModel) -> Result<Output> {
     let name = ctx.name_for_create(&s.name)?;
     if ctx.snapshot.models.contains_key(&name) {
         if s.if_not_exists {
-            ctx.notices.notice(format!("model \"{name}\" already exists, skipping"));
+            ctx.notices
+                .notice(format!("model \"{name}\" already exists, skipping"));
             return Ok(Output::done("CREATE MODEL"));
         }
         if !s.or_replace {
@@ -43,13 +44,27 @@ pub(crate) async fn run(ctx: &Context, s: &CreateModel) -> Result<Output> {
 }
 
 fn exists(name: &ObjectName) -> Error {
-    Error::user(SqlState::DUPLICATE_OBJECT, format!("model \"{name}\" already exists"))
-        .hint("CREATE OR REPLACE MODEL makes a new version of it.")
+    Error::user(
+        SqlState::DUPLICATE_OBJECT,
+        format!("model \"{name}\" already exists"),
+    )
+    .hint("CREATE OR REPLACE MODEL makes a new version of it.")
 }
 
-async fn train(ctx: &Context, s: &CreateModel, name: &ObjectName, query: &ast::Query, text: &str) -> Result<()> {
+async fn train(
+    ctx: &Context,
+    s: &CreateModel,
+    name: &ObjectName,
+    query: &ast::Query,
+    text: &str,
+) -> Result<()> {
     let needed = dependencies::of(ctx, query)?;
-    let work = Work { name, options: &s.options, query, text };
+    let work = Work {
+        name,
+        options: &s.options,
+        query,
+        text,
+    };
     work.run(ctx, |snapshot, trained| {
         let definition = Definition {
             model_type: "lightgbm",
@@ -91,23 +106,26 @@ fn publish(
     }
     let fresh = !snapshot.models.contains_key(name);
     let oid = if fresh { snapshot.take_oid() } else { 0 };
-    let model = snapshot.models.entry(name.clone()).or_insert_with(|| Model {
-        oid,
-        owner: ctx.user.clone(),
-        created_at_us: ctx.services.clock.now_us(),
-        model_type: String::new(),
-        task: String::new(),
-        label: None,
-        query: None,
-        search_path: Vec::new(),
-        relations: Vec::new(),
-        options: String::new(),
-        versions: BTreeMap::new(),
-        default_version: 1,
-        former_defaults: Vec::new(),
-        aliases: BTreeMap::new(),
-        next_version: 1,
-    });
+    let model = snapshot
+        .models
+        .entry(name.clone())
+        .or_insert_with(|| Model {
+            oid,
+            owner: ctx.user.clone(),
+            created_at_us: ctx.services.clock.now_us(),
+            model_type: String::new(),
+            task: String::new(),
+            label: None,
+            query: None,
+            search_path: Vec::new(),
+            relations: Vec::new(),
+            options: String::new(),
+            versions: BTreeMap::new(),
+            default_version: 1,
+            former_defaults: Vec::new(),
+            aliases: BTreeMap::new(),
+            next_version: 1,
+        });
     definition.model_type.clone_into(&mut model.model_type);
     model.task.clone_from(&definition.manifest.task);
     model.label.clone_from(&definition.manifest.label);
@@ -132,7 +150,10 @@ async fn register(
     }
     let given = bytes.clone();
     let loading = tokio::task::spawn_blocking(move || alcedo_udfs::score::load(&given));
-    let loaded = ctx.or_canceled(loading).await?.map_err(|e| Error::internal(format!("loading a model failed: {e}")))?;
+    let loaded = ctx
+        .or_canceled(loading)
+        .await?
+        .map_err(|e| Error::internal(format!("loading a model failed: {e}")))?;
     let (kind, scorer) = loaded.map_err(crate::model::from_score)?;
     let mut manifest = describe(&scorer, kind, &s.options, input)?;
     // What the manifest says must fit the file before anything is written.
@@ -151,7 +172,12 @@ async fn register(
         source: url.to_owned(),
         sha256: written.sha256,
     };
-    let definition = Definition { model_type: kind, manifest: &manifest, query: None, relations: Vec::new() };
+    let definition = Definition {
+        model_type: kind,
+        manifest: &manifest,
+        query: None,
+        relations: Vec::new(),
+    };
     ctx.services
         .catalog
         .update(|snapshot| publish(ctx, snapshot, s, name, &definition, entry.clone()))
@@ -171,7 +197,10 @@ async fn fetch(ctx: &Context, url: &str) -> Result<bytes::Bytes> {
     let read = ctx.or_canceled(reading).await?;
     let read = read.map_err(|e: object_store::Error| crate::query::error::from_store(&e))?;
     read.ok_or_else(|| {
-        Error::user(SqlState::BAD_FILE_FORMAT, format!("the model file has more than {FILE_BYTES_MAX} bytes"))
+        Error::user(
+            SqlState::BAD_FILE_FORMAT,
+            format!("the model file has more than {FILE_BYTES_MAX} bytes"),
+        )
     })
 }
 
@@ -181,7 +210,12 @@ fn is_onnx(bytes: &[u8]) -> bool {
 }
 
 /// The manifest of a file from elsewhere: names from INPUT or the file, labels from the options or 0, 1, 2 …
-fn describe(scorer: &Arc<dyn Scorer>, kind: &str, options: &Options, input: &[(String, SqlType)]) -> Result<Manifest> {
+fn describe(
+    scorer: &Arc<dyn Scorer>,
+    kind: &str,
+    options: &Options,
+    input: &[(String, SqlType)],
+) -> Result<Manifest> {
     let mut rest = options.clone();
     let label = rest.take_text(&["label", "input_label_cols", "label_col", "target"])?;
     let labels = rest.take_texts(&["labels"])?;
@@ -198,13 +232,20 @@ fn describe(scorer: &Arc<dyn Scorer>, kind: &str, options: &Options, input: &[(S
     if !input.is_empty() && input.len() != features.len() {
         return Err(Error::user(
             SqlState::UNDEFINED_FUNCTION,
-            format!("INPUT names {} features, but the file has {}", input.len(), features.len()),
+            format!(
+                "INPUT names {} features, but the file has {}",
+                input.len(),
+                features.len()
+            ),
         ));
     }
     let classes = match (scorer.task(), labels) {
         (Task::Regression, None) => None,
         (Task::Regression, Some(_)) => {
-            return Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, "labels are for models that predict classes"));
+            return Err(Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "labels are for models that predict classes",
+            ));
         }
         (Task::Binary, labels) => Some((labels, 2)),
         (Task::Multiclass { classes }, labels) => Some((labels, classes)),
@@ -215,7 +256,10 @@ fn describe(scorer: &Arc<dyn Scorer>, kind: &str, options: &Options, input: &[(S
         Some((Some(labels), count)) => {
             return Err(Error::user(
                 SqlState::INVALID_PARAMETER_VALUE,
-                format!("labels has {} classes, but the model has {count}", labels.len()),
+                format!(
+                    "labels has {} classes, but the model has {count}",
+                    labels.len()
+                ),
             ));
         }
         Some((None, count)) => ("bigint", Some((0..count).map(|c| c.to_string()).collect())),
@@ -224,13 +268,19 @@ fn describe(scorer: &Arc<dyn Scorer>, kind: &str, options: &Options, input: &[(S
         let (sql_type, kind) = match &feature.kind {
             FeatureKind::Numeric => (SqlType::Float8, InputKind::Numeric),
             FeatureKind::Code => (SqlType::Int8, InputKind::Code),
-            FeatureKind::Text(dictionary) => (SqlType::Text, InputKind::Text(dictionary.texts().to_vec())),
+            FeatureKind::Text(dictionary) => {
+                (SqlType::Text, InputKind::Text(dictionary.texts().to_vec()))
+            }
         };
         let (name, sql_type) = match input.get(i) {
             Some((name, ty)) => (name.clone(), ty.clone()),
             None => (feature.name.clone(), sql_type),
         };
-        Input { name, sql_type: sql_type.to_string(), kind }
+        Input {
+            name,
+            sql_type: sql_type.to_string(),
+            kind,
+        }
     });
     Ok(Manifest {
         format: 0,

@@ -21,7 +21,15 @@ pub(crate) async fn run(ctx: &Context, name: &Name) -> Result<Output> {
     add("type", model.model_type.clone());
     add("task", model.task.clone());
     if let Some(label) = &manifest.label {
-        add("label", format!("{label} {}", manifest.label_type.clone().unwrap_or_default()).trim().to_owned());
+        add(
+            "label",
+            format!(
+                "{label} {}",
+                manifest.label_type.clone().unwrap_or_default()
+            )
+            .trim()
+            .to_owned(),
+        );
     }
     if let Some(classes) = &manifest.classes {
         add("classes", classes.join(", "));
@@ -31,12 +39,23 @@ pub(crate) async fn run(ctx: &Context, name: &Name) -> Result<Output> {
             InputKind::Numeric => "numeric".to_owned(),
             InputKind::Code => "category by its code".to_owned(),
             InputKind::Text(texts) => {
-                let shown: Vec<&str> = texts.iter().take(CATEGORIES_SHOWN).map(String::as_str).collect();
-                let more = if texts.len() > CATEGORIES_SHOWN { ", …" } else { "" };
+                let shown: Vec<&str> = texts
+                    .iter()
+                    .take(CATEGORIES_SHOWN)
+                    .map(String::as_str)
+                    .collect();
+                let more = if texts.len() > CATEGORIES_SHOWN {
+                    ", …"
+                } else {
+                    ""
+                };
                 format!("category of {}: {}{more}", texts.len(), shown.join(", "))
             }
         };
-        add(&format!("feature {}", feature.name), format!("{}, {kind}", feature.sql_type));
+        add(
+            &format!("feature {}", feature.name),
+            format!("{}, {kind}", feature.sql_type),
+        );
     }
     add("default version", model.default_version.to_string());
     let versions: Vec<String> = model.versions.keys().map(u64::to_string).collect();
@@ -46,7 +65,13 @@ pub(crate) async fn run(ctx: &Context, name: &Name) -> Result<Output> {
     }
     add("source", entry.source.clone());
     if manifest.train_rows > 0 {
-        add("rows", format!("{} to train, {} held out", manifest.train_rows, manifest.eval_rows));
+        add(
+            "rows",
+            format!(
+                "{} to train, {} held out",
+                manifest.train_rows, manifest.eval_rows
+            ),
+        );
         add("training seconds", format!("{:.3}", entry.training_seconds));
     }
     for (metric, value) in &manifest.metrics {
@@ -62,5 +87,8 @@ pub(crate) async fn run(ctx: &Context, name: &Name) -> Result<Output> {
         add("query", query.clone());
     }
     let (properties, values) = lines.into_iter().map(|(p, v)| (Some(p), Some(v))).unzip();
-    Output::texts(vec![("property", properties), ("value", values)], "DESCRIBE")
+    Output::texts(
+        vec![("property", properties), ("value", values)],
+        "DESCRIBE",
+    )
 }

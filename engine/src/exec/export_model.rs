@@ -22,15 +22,29 @@ pub(crate) async fn run(ctx: &Context, s: &ExportModel) -> Result<Output> {
     let (store, _, path) = ctx.services.stores.locate(&url)?;
     let (manifest, artifact) = ctx.services.models.files(entry).await?;
     let artifact = std::str::from_utf8(&artifact).map_err(|_| {
-        Error::new(Kind::Data, SqlState::DATA_CORRUPTED, "a stored model is damaged: its text is not UTF-8")
+        Error::new(
+            Kind::Data,
+            SqlState::DATA_CORRUPTED,
+            "a stored model is damaged: its text is not UTF-8",
+        )
     })?;
     let text = export::lightgbm_text(&manifest, artifact);
     let writing = store.put(&path, PutPayload::from(text.into_bytes()));
-    ctx.or_canceled(writing).await?.map_err(|e| from_store(&e))?;
+    ctx.or_canceled(writing)
+        .await?
+        .map_err(|e| from_store(&e))?;
     Ok(Output::done("EXPORT MODEL"))
 }
 
 /// A name without what means something in a path.
 fn file_name(name: &str) -> String {
-    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }

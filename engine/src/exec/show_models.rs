@@ -12,9 +12,9 @@ pub(crate) async fn run(ctx: &Context, pattern: &Option<String>) -> Result<Outpu
         .iter()
         .filter(|(name, _)| pattern.as_deref().is_none_or(|p| like(&name.name, p)))
         .collect();
-    let column = |cell: &dyn Fn(&(&crate::catalog::ObjectName, &crate::catalog::Model)) -> Option<String>| {
-        models.iter().map(cell).collect::<Vec<_>>()
-    };
+    let column = |cell: &dyn Fn(
+        &(&crate::catalog::ObjectName, &crate::catalog::Model),
+    ) -> Option<String>| { models.iter().map(cell).collect::<Vec<_>>() };
     Output::texts(
         vec![
             ("schema", column(&|(n, _)| Some(n.schema.clone()))),
@@ -22,8 +22,14 @@ pub(crate) async fn run(ctx: &Context, pattern: &Option<String>) -> Result<Outpu
             ("type", column(&|(_, m)| Some(m.model_type.clone()))),
             ("task", column(&|(_, m)| Some(m.task.clone()))),
             ("label", column(&|(_, m)| m.label.clone())),
-            ("default_version", column(&|(_, m)| Some(m.default_version.to_string()))),
-            ("versions", column(&|(_, m)| Some(m.versions.len().to_string()))),
+            (
+                "default_version",
+                column(&|(_, m)| Some(m.default_version.to_string())),
+            ),
+            (
+                "versions",
+                column(&|(_, m)| Some(m.versions.len().to_string())),
+            ),
             ("owner", column(&|(_, m)| Some(m.owner.clone()))),
         ],
         "SHOW",

@@ -20,12 +20,24 @@ pub(crate) async fn run(ctx: &Context, s: &statement::TrainModel) -> Result<Outp
         .hint("It was registered from a file, or a table of its query was dropped: use CREATE OR REPLACE MODEL."));
     };
     let query = alcedo_sql::parse_query(text).map_err(|e| Error::from(e).placeless())?;
-    let options = alcedo_sql::parse_options(&model.options).map_err(|e| Error::from(e).placeless())?;
+    let options =
+        alcedo_sql::parse_options(&model.options).map_err(|e| Error::from(e).placeless())?;
     // The query means what it meant when the model was made.
-    let ctx = Context { search_path: model.search_path.clone(), ..ctx.clone() };
-    let work = Work { name: &name, options: &options, query: &query, text };
+    let ctx = Context {
+        search_path: model.search_path.clone(),
+        ..ctx.clone()
+    };
+    let work = Work {
+        name: &name,
+        options: &options,
+        query: &query,
+        text,
+    };
     work.run(&ctx, |snapshot, trained| {
-        let known = snapshot.models.get_mut(&name).filter(|m| m.oid == model.oid);
+        let known = snapshot
+            .models
+            .get_mut(&name)
+            .filter(|m| m.oid == model.oid);
         let known = known.ok_or_else(|| gone(&name))?;
         trained.manifest.task.clone_into(&mut known.task);
         Ok(add_version(known, version(trained)))
@@ -63,11 +75,19 @@ impl Work<'_> {
     ) -> Result<u64> {
         let run = ctx.services.trainings.begin(self.name).await?;
         let shown = self.name.to_string();
-        let request = Request { name: &shown, options: self.options, query: self.query, text: self.text };
+        let request = Request {
+            name: &shown,
+            options: self.options,
+            query: self.query,
+            text: self.text,
+        };
         let outcome = async {
             let trained = train::train(ctx, &request, &run).await?;
             ctx.cancel.check()?;
-            ctx.services.catalog.update(|snapshot| publish(snapshot, &trained)).await
+            ctx.services
+                .catalog
+                .update(|snapshot| publish(snapshot, &trained))
+                .await
         }
         .await;
         run.end(outcome.as_ref().copied()).await;

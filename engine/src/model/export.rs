@@ -23,8 +23,12 @@ pub fn lightgbm_text(manifest: &Manifest, artifact: &str) -> String {
         let renamed = match (line.strip_prefix("feature_names="), line.split_once('=')) {
             (Some(_), _) => Some(format!("feature_names={}", names.join(" "))),
             (None, Some((key, value))) if importances => {
-                let index = key.strip_prefix("Column_").and_then(|i| i.parse::<usize>().ok());
-                index.and_then(|i| names.get(i)).map(|name| format!("{name}={value}"))
+                let index = key
+                    .strip_prefix("Column_")
+                    .and_then(|i| i.parse::<usize>().ok());
+                index
+                    .and_then(|i| names.get(i))
+                    .map(|name| format!("{name}={value}"))
             }
             _ => None,
         };
@@ -43,7 +47,13 @@ fn names(manifest: &Manifest) -> Vec<String> {
         let plain: String = input
             .name
             .chars()
-            .map(|c| if c.is_whitespace() || "\",:[]{}=".contains(c) { '_' } else { c })
+            .map(|c| {
+                if c.is_whitespace() || "\",:[]{}=".contains(c) {
+                    '_'
+                } else {
+                    c
+                }
+            })
             .collect();
         let mut name = plain.clone();
         let mut number = 2;
@@ -58,20 +68,27 @@ fn names(manifest: &Manifest) -> Vec<String> {
 
 /// Texts of the categorical features in their order; categories that were numbers stay numbers.
 fn categories(manifest: &Manifest) -> serde_json::Value {
-    let lists = manifest.features.iter().filter_map(|input| match &input.kind {
-        InputKind::Text(texts) => {
-            let numeric = matches!(
-                input.sql_type.as_str(),
-                "smallint" | "integer" | "bigint" | "real" | "double precision"
-            );
-            let value = |text: &String| match text.parse::<serde_json::Number>() {
-                Ok(number) if numeric => serde_json::Value::Number(number),
-                _ => serde_json::Value::String(text.clone()),
-            };
-            Some(serde_json::Value::Array(texts.iter().map(value).collect()))
-        }
-        InputKind::Numeric | InputKind::Code => None,
-    });
+    let lists = manifest
+        .features
+        .iter()
+        .filter_map(|input| match &input.kind {
+            InputKind::Text(texts) => {
+                let numeric = matches!(
+                    input.sql_type.as_str(),
+                    "smallint" | "integer" | "bigint" | "real" | "double precision"
+                );
+                let value = |text: &String| match text.parse::<serde_json::Number>() {
+                    Ok(number) if numeric => serde_json::Value::Number(number),
+                    _ => serde_json::Value::String(text.clone()),
+                };
+                Some(serde_json::Value::Array(texts.iter().map(value).collect()))
+            }
+            InputKind::Numeric | InputKind::Code => None,
+        });
     let lists: Vec<_> = lists.collect();
-    if lists.is_empty() { serde_json::Value::Null } else { serde_json::Value::Array(lists) }
+    if lists.is_empty() {
+        serde_json::Value::Null
+    } else {
+        serde_json::Value::Array(lists)
+    }
 }

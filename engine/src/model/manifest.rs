@@ -89,14 +89,19 @@ impl Manifest {
                     FeatureKind::Text(Arc::new(dictionary))
                 }
             };
-            Ok(Feature { name: input.name.clone(), kind })
+            Ok(Feature {
+                name: input.name.clone(),
+                kind,
+            })
         };
         self.features.iter().map(feature).collect()
     }
 
     /// Class labels in class order, of the label column's own type.
     pub fn labels(&self) -> Result<Option<ArrayRef>> {
-        let (Some(classes), Some(ty)) = (&self.classes, &self.label_type) else { return Ok(None) };
+        let (Some(classes), Some(ty)) = (&self.classes, &self.label_type) else {
+            return Ok(None);
+        };
         let ty = alcedo_sql::parse_type(ty)?;
         let texts: ArrayRef = Arc::new(StringArray::from(classes.clone()));
         let labels = cast(&texts, &arrow_type(&ty))
@@ -129,7 +134,11 @@ pub async fn write(data: &DataDir, manifest: &mut Manifest, artifact: Bytes) -> 
     let sha256 = digest(&text);
     put(data, &path, ARTIFACT, artifact).await?;
     put(data, &path, MANIFEST, text.into()).await?;
-    Ok(Written { path, sha256, artifact_bytes })
+    Ok(Written {
+        path,
+        sha256,
+        artifact_bytes,
+    })
 }
 
 /// Reads a version's files and checks both digests.
@@ -138,8 +147,8 @@ pub async fn read(data: &DataDir, entry: &ModelVersion) -> Result<(Manifest, Byt
     if digest(&text) != entry.sha256 {
         return Err(damaged("its manifest does not have the recorded checksum"));
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|e| damaged(&format!("its manifest does not parse: {e}")))?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|e| damaged(&format!("its manifest does not parse: {e}")))?;
     if manifest.format != FORMAT {
         return Err(Error::unsupported(format!(
             "model files of format {} are from a newer version of Alcedo",
@@ -160,13 +169,21 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 fn damaged(what: &str) -> Error {
-    Error::new(Kind::Data, SqlState::DATA_CORRUPTED, format!("a stored model is damaged: {what}"))
-        .hint("Train or register the model again.")
+    Error::new(
+        Kind::Data,
+        SqlState::DATA_CORRUPTED,
+        format!("a stored model is damaged: {what}"),
+    )
+    .hint("Train or register the model again.")
 }
 
 async fn put(data: &DataDir, folder: &str, file: &str, bytes: Bytes) -> Result<()> {
     let path = Path::from(format!("{folder}/{file}"));
-    data.store.put(&path, PutPayload::from_bytes(bytes)).await.map_err(from_store).map(|_| ())
+    data.store
+        .put(&path, PutPayload::from_bytes(bytes))
+        .await
+        .map_err(from_store)
+        .map(|_| ())
 }
 
 async fn get(data: &DataDir, folder: &str, file: &str) -> Result<Bytes> {
@@ -186,9 +203,17 @@ pub fn from_store(error: object_store::Error) -> Error {
                 .filter_map(|e| e.downcast_ref::<std::io::Error>())
                 .any(|e| e.kind() == std::io::ErrorKind::StorageFull);
             if full {
-                return Error::new(Kind::Unavailable, SqlState::DISK_FULL, "no space left on device");
+                return Error::new(
+                    Kind::Unavailable,
+                    SqlState::DISK_FULL,
+                    "no space left on device",
+                );
             }
-            Error::new(Kind::Unavailable, SqlState::IO_ERROR, format!("a model's files cannot be reached: {other}"))
+            Error::new(
+                Kind::Unavailable,
+                SqlState::IO_ERROR,
+                format!("a model's files cannot be reached: {other}"),
+            )
         }
     }
 }

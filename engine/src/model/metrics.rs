@@ -18,8 +18,16 @@ pub const REGRESSION: &[&str] = &[
     "explained_variance",
 ];
 /// The same for classification; the last two are for two classes only.
-pub const CLASSIFICATION: &[&str] =
-    &["precision", "recall", "accuracy", "f1_score", "log_loss", "roc_auc", "average_precision", "ks"];
+pub const CLASSIFICATION: &[&str] = &[
+    "precision",
+    "recall",
+    "accuracy",
+    "f1_score",
+    "log_loss",
+    "roc_auc",
+    "average_precision",
+    "ks",
+];
 
 /// The figures a task has.
 pub fn names(task: Task) -> &'static [&'static str] {
@@ -42,7 +50,11 @@ pub struct Evaluation {
 impl Evaluation {
     /// An empty evaluation.
     pub fn new(task: Task) -> Self {
-        Self { task, truth: Vec::new(), scores: Vec::new() }
+        Self {
+            task,
+            truth: Vec::new(),
+            scores: Vec::new(),
+        }
     }
 
     /// Scores per row.
@@ -73,7 +85,9 @@ impl Evaluation {
             Task::Multiclass { classes } => multiclass(&self.truth, &self.scores, classes),
         };
         let defined = figures.into_iter().filter(|(_, v)| v.is_finite());
-        defined.map(|(name, value)| (name.to_owned(), value)).collect()
+        defined
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 
@@ -94,8 +108,11 @@ fn regression(truth: &[f64], predicted: &[f64]) -> Figures {
     let mut sizes: Vec<f64> = errors.iter().map(|e| e.abs()).collect();
     sizes.sort_unstable_by(f64::total_cmp);
     let middle = sizes.len() / 2;
-    let median =
-        if sizes.len() % 2 == 1 { sizes[middle] } else { (sizes[middle - 1] + sizes[middle]) / 2.0 };
+    let median = if sizes.len() % 2 == 1 {
+        sizes[middle]
+    } else {
+        (sizes[middle - 1] + sizes[middle]) / 2.0
+    };
     let mut figures = vec![
         ("mean_absolute_error", mean(sizes.iter().copied())),
         ("mean_squared_error", mse),
@@ -105,7 +122,10 @@ fn regression(truth: &[f64], predicted: &[f64]) -> Figures {
         ("explained_variance", 1.0 - error_variance / variance),
     ];
     if truth.iter().chain(predicted).all(|v| *v > -1.0) {
-        let logs = truth.iter().zip(predicted).map(|(t, p)| t.ln_1p() - p.ln_1p());
+        let logs = truth
+            .iter()
+            .zip(predicted)
+            .map(|(t, p)| t.ln_1p() - p.ln_1p());
         figures.push(("mean_squared_log_error", mean(logs.map(|d| d * d))));
     }
     figures
@@ -120,13 +140,24 @@ fn binary(truth: &[f64], positive: &[f64]) -> Figures {
         false_alarms += f64::from(u8::from(!is && said));
         misses += f64::from(u8::from(is && !said));
     }
-    let loss = truth.iter().zip(positive).map(|(t, p)| log_of(if *t == 1.0 { *p } else { 1.0 - *p }));
-    let ranks = Ranks::new(truth.iter().map(|t| *t == 1.0).zip(positive.iter().copied()));
+    let loss = truth
+        .iter()
+        .zip(positive)
+        .map(|(t, p)| log_of(if *t == 1.0 { *p } else { 1.0 - *p }));
+    let ranks = Ranks::new(
+        truth
+            .iter()
+            .map(|t| *t == 1.0)
+            .zip(positive.iter().copied()),
+    );
     vec![
         ("precision", ratio(hits, hits + false_alarms)),
         ("recall", ratio(hits, hits + misses)),
         ("accuracy", right / truth.len() as f64),
-        ("f1_score", ratio(2.0 * hits, 2.0 * hits + false_alarms + misses)),
+        (
+            "f1_score",
+            ratio(2.0 * hits, 2.0 * hits + false_alarms + misses),
+        ),
         ("log_loss", mean(loss)),
         ("roc_auc", ranks.auc),
         ("average_precision", ranks.average_precision),
@@ -135,7 +166,8 @@ fn binary(truth: &[f64], positive: &[f64]) -> Figures {
 }
 
 fn multiclass(truth: &[f64], scores: &[f64], classes: usize) -> Figures {
-    let (mut hits, mut said, mut are) = (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
+    let (mut hits, mut said, mut are) =
+        (vec![0.0; classes], vec![0.0; classes], vec![0.0; classes]);
     let mut loss = 0.0;
     for (t, row) in truth.iter().zip(scores.chunks_exact(classes)) {
         let class = *t as usize;
@@ -156,14 +188,22 @@ fn multiclass(truth: &[f64], scores: &[f64], classes: usize) -> Figures {
     let rows = truth.len() as f64;
     let column = |class: usize| {
         let rows = scores.chunks_exact(classes);
-        Ranks::new(truth.iter().zip(rows).map(move |(t, row)| (*t as usize == class, row[class])))
+        Ranks::new(
+            truth
+                .iter()
+                .zip(rows)
+                .map(move |(t, row)| (*t as usize == class, row[class])),
+        )
     };
     let auc = mean((0..classes).map(|c| column(c).auc));
     vec![
         ("precision", average(&|c| ratio(hits[c], said[c]))),
         ("recall", average(&|c| ratio(hits[c], are[c]))),
         ("accuracy", hits.iter().sum::<f64>() / rows),
-        ("f1_score", average(&|c| ratio(2.0 * hits[c], said[c] + are[c]))),
+        (
+            "f1_score",
+            average(&|c| ratio(2.0 * hits[c], said[c] + are[c])),
+        ),
         ("log_loss", loss / rows),
         ("roc_auc", auc),
     ]
@@ -205,8 +245,16 @@ impl Ranks {
             ks = ks.max((found / positives - wrong / negatives).abs());
         }
         if positives == 0.0 || negatives == 0.0 {
-            return Self { auc: f64::NAN, average_precision: f64::NAN, ks: f64::NAN };
+            return Self {
+                auc: f64::NAN,
+                average_precision: f64::NAN,
+                ks: f64::NAN,
+            };
         }
-        Self { auc: area / (positives * negatives), average_precision: precision, ks }
+        Self {
+            auc: area / (positives * negatives),
+            average_precision: precision,
+            ks,
+        }
     }
 }

@@ -50,7 +50,10 @@ struct Entry {
 impl Registry {
     /// An empty registry over the catalog's data directory.
     pub fn new(catalog: Arc<Catalog>) -> Arc<Self> {
-        Arc::new(Self { catalog, cache: Mutex::default() })
+        Arc::new(Self {
+            catalog,
+            cache: Mutex::default(),
+        })
     }
 
     /// The version of a model, loaded once and checked against its digest.
@@ -71,7 +74,9 @@ impl Registry {
         let (manifest, text) = manifest::read(self.catalog.data(), entry).await?;
         let shown = name.to_string();
         let loading = tokio::task::spawn_blocking(move || pin(&manifest, &text, shown, version));
-        let model = loading.await.map_err(|e| Error::internal(format!("loading a model failed: {e}")))??;
+        let model = loading
+            .await
+            .map_err(|e| Error::internal(format!("loading a model failed: {e}")))??;
         let model = Arc::new(model);
         self.keep(key, &model);
         Ok(model)
@@ -90,7 +95,10 @@ impl Registry {
     /// Bytes of memory a version holds, when it is loaded.
     pub fn memory_bytes(&self, entry: &ModelVersion) -> Option<usize> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = cache.entries.iter().find(|((path, _), _)| *path == entry.path);
+        let found = cache
+            .entries
+            .iter()
+            .find(|((path, _), _)| *path == entry.path);
         found.map(|(_, e)| e.model.memory_bytes())
     }
 
@@ -107,14 +115,24 @@ impl Registry {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.clock += 1;
         let used = cache.clock;
-        cache.entries.insert(key, Entry { model: Arc::clone(model), used });
+        cache.entries.insert(
+            key,
+            Entry {
+                model: Arc::clone(model),
+                used,
+            },
+        );
         loop {
             let bytes: usize = cache.entries.values().map(|e| e.model.memory_bytes()).sum();
             let full = bytes > CACHE_BYTES_MAX || cache.entries.len() > CACHE_VERSIONS_MAX;
             if !full || cache.entries.len() <= 1 {
                 return;
             }
-            let oldest = cache.entries.iter().min_by_key(|(_, e)| e.used).map(|(k, _)| k.clone());
+            let oldest = cache
+                .entries
+                .iter()
+                .min_by_key(|(_, e)| e.used)
+                .map(|(k, _)| k.clone());
             if let Some(oldest) = oldest {
                 cache.entries.remove(&oldest);
             }
@@ -129,13 +147,24 @@ pub fn version_of<'a>(
     version: u64,
 ) -> Result<&'a ModelVersion> {
     let model = snapshot.models.get(name).ok_or_else(|| {
-        Error::user(SqlState::UNDEFINED_OBJECT, format!("model \"{name}\" does not exist"))
+        Error::user(
+            SqlState::UNDEFINED_OBJECT,
+            format!("model \"{name}\" does not exist"),
+        )
     })?;
-    model.versions.get(&version).ok_or_else(|| name::no_version(name, model, version))
+    model
+        .versions
+        .get(&version)
+        .ok_or_else(|| name::no_version(name, model, version))
 }
 
 /// Binds an artifact to what the manifest says of it.
-pub fn pin(manifest: &Manifest, artifact: &[u8], name: String, version: u64) -> Result<PinnedModel> {
+pub fn pin(
+    manifest: &Manifest,
+    artifact: &[u8],
+    name: String,
+    version: u64,
+) -> Result<PinnedModel> {
     let (_, scorer) = alcedo_udfs::score::load(artifact).map_err(from_score)?;
     let spec = ModelSpec {
         name,

@@ -22,7 +22,12 @@ impl Reference {
     /// # Errors
     /// 42602 when the text is not a name.
     pub fn parse(text: &str) -> Result<Self> {
-        let bad = || Error::user(SqlState::INVALID_NAME, format!("invalid model name \"{text}\""));
+        let bad = || {
+            Error::user(
+                SqlState::INVALID_NAME,
+                format!("invalid model name \"{text}\""),
+            )
+        };
         let (first, rest) = part(text.trim()).ok_or_else(bad)?;
         let (schema, name, rest) = match rest.strip_prefix('.') {
             Some(rest) => {
@@ -42,13 +47,21 @@ impl Reference {
             None if rest.is_empty() => None,
             None => return Err(bad()),
         };
-        Ok(Self { schema, name, version })
+        Ok(Self {
+            schema,
+            name,
+            version,
+        })
     }
 }
 
 /// The text that [`Reference::parse`] reads as exactly this version.
 pub fn pinned(name: &ObjectName, version: u64) -> String {
-    format!("{}.{}@{version}", quote_ident(&name.schema), quote_ident(&name.name))
+    format!(
+        "{}.{}@{version}",
+        quote_ident(&name.schema),
+        quote_ident(&name.name)
+    )
 }
 
 /// One part up to `.`, `@` or the end.
@@ -97,7 +110,10 @@ fn find_model<'a>(
         None => search_path,
     };
     for schema in schemas {
-        let name = ObjectName { schema: schema.clone(), name: reference.name.clone() };
+        let name = ObjectName {
+            schema: schema.clone(),
+            name: reference.name.clone(),
+        };
         if let Some(model) = snapshot.models.get(&name) {
             return Ok((name, model));
         }
@@ -106,12 +122,19 @@ fn find_model<'a>(
         Some(schema) => format!("{schema}.{}", reference.name),
         None => reference.name.clone(),
     };
-    let error =
-        Error::user(SqlState::UNDEFINED_OBJECT, format!("model \"{written}\" does not exist"));
-    Err(match closest(&reference.name, snapshot.models.keys().map(|k| k.name.as_str())) {
-        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-        None => error,
-    })
+    let error = Error::user(
+        SqlState::UNDEFINED_OBJECT,
+        format!("model \"{written}\" does not exist"),
+    );
+    Err(
+        match closest(
+            &reference.name,
+            snapshot.models.keys().map(|k| k.name.as_str()),
+        ) {
+            Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+            None => error,
+        },
+    )
 }
 
 /// The version behind an alias, a number or `v` and a number.
@@ -130,16 +153,18 @@ fn version_named(name: &ObjectName, model: &Model, word: &str) -> Result<u64> {
         SqlState::UNDEFINED_OBJECT,
         format!("model \"{name}\" has no alias \"{word}\""),
     );
-    Err(match closest(word, model.aliases.keys().map(String::as_str)) {
-        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-        None if model.aliases.is_empty() => {
-            error.hint("Write @ and a version's number, or give it an alias with ALTER MODEL … SET ALIAS.")
-        }
-        None => {
-            let known: Vec<&str> = model.aliases.keys().map(String::as_str).collect();
-            error.hint(format!("Its aliases are: {}.", known.join(", ")))
-        }
-    })
+    Err(
+        match closest(word, model.aliases.keys().map(String::as_str)) {
+            Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+            None if model.aliases.is_empty() => error.hint(
+                "Write @ and a version's number, or give it an alias with ALTER MODEL … SET ALIAS.",
+            ),
+            None => {
+                let known: Vec<&str> = model.aliases.keys().map(String::as_str).collect();
+                error.hint(format!("Its aliases are: {}.", known.join(", ")))
+            }
+        },
+    )
 }
 
 /// 42704 for a version that is not there.

@@ -5,11 +5,11 @@
 //! when it ends. A file that still says `running` when a local directory is opened belongs to a process
 //! that died: the run failed. The newest [`RUNS_MAX`] are kept.
 
+use super::manifest::from_store;
 use crate::catalog::ObjectName;
 use crate::catalog::store::Catalog;
 use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
-use super::manifest::from_store;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
@@ -25,7 +25,12 @@ const FOLDER: &str = "training_runs";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
-pub enum Status { Running, Succeeded, Failed, Canceled }
+pub enum Status {
+    Running,
+    Succeeded,
+    Failed,
+    Canceled,
+}
 
 impl Status {
     /// As `ml.training_runs` shows it.
@@ -91,7 +96,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Runs {
     /// Reads what earlier processes left.
     pub async fn open(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        let runs = Arc::new(Self { catalog, clock, runs: Mutex::default() });
+        let runs = Arc::new(Self {
+            catalog,
+            clock,
+            runs: Mutex::default(),
+        });
         let store = Arc::clone(&runs.catalog.data().store);
         let alone = runs.catalog.data().local.is_some();
         let mut files: Vec<_> = store
@@ -107,7 +116,13 @@ impl Runs {
             let _ = store.delete(&path).await;
         }
         for path in files {
-            let bytes = store.get(&path).await.map_err(from_store)?.bytes().await.map_err(from_store)?;
+            let bytes = store
+                .get(&path)
+                .await
+                .map_err(from_store)?
+                .bytes()
+                .await
+                .map_err(from_store)?;
             let Ok(mut run) = serde_json::from_slice::<Run>(&bytes) else {
                 tracing::warn!(path = %path, "a record of a training does not parse and is left out");
                 continue;
@@ -145,13 +160,21 @@ impl Runs {
         let oldest = {
             let mut runs = lock(&self.runs);
             runs.insert(id, Arc::clone(&run));
-            if runs.len() > RUNS_MAX { runs.pop_first().map(|(id, _)| id) } else { None }
+            if runs.len() > RUNS_MAX {
+                runs.pop_first().map(|(id, _)| id)
+            } else {
+                None
+            }
         };
         if let Some(id) = oldest {
             // The record may have been deleted by another process.
             let _ = self.catalog.data().store.delete(&file(&id)).await;
         }
-        Ok(Active { runs: Arc::clone(self), run, ended: false })
+        Ok(Active {
+            runs: Arc::clone(self),
+            run,
+            ended: false,
+        })
     }
 
     /// Every run as it is now, oldest first.
@@ -163,7 +186,12 @@ impl Runs {
     async fn write(&self, run: &Run) -> Result<()> {
         let bytes = serde_json::to_vec(run)
             .map_err(|e| Error::internal(format!("a training's record cannot be written: {e}")))?;
-        let put = self.catalog.data().store.put(&file(&run.run_id), PutPayload::from(bytes)).await;
+        let put = self
+            .catalog
+            .data()
+            .store
+            .put(&file(&run.run_id), PutPayload::from(bytes))
+            .await;
         put.map_err(from_store).map(|_| ())
     }
 }
@@ -205,7 +233,11 @@ fn finish(run: &Mutex<Run>, outcome: std::result::Result<u64, &Error>, now: i64)
         }
         Err(error) => {
             let canceled = error.fields().kind == Kind::Canceled;
-            run.status = if canceled { Status::Canceled } else { Status::Failed };
+            run.status = if canceled {
+                Status::Canceled
+            } else {
+                Status::Failed
+            };
             run.error = Some(error.to_string());
         }
     }

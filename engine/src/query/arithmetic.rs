@@ -24,7 +24,11 @@ impl CheckedArithmetic {
     /// Takes the three checked functions; `None` when one of them is not in `functions`.
     pub fn new(functions: &[Arc<ScalarUDF>]) -> Option<Self> {
         let find = |name: &str| functions.iter().find(|f| f.name() == name).cloned();
-        Some(Self { add: find("checked_add")?, sub: find("checked_sub")?, mul: find("checked_mul")? })
+        Some(Self {
+            add: find("checked_add")?,
+            sub: find("checked_sub")?,
+            mul: find("checked_mul")?,
+        })
     }
 
     fn function(&self, op: Operator) -> Option<&Arc<ScalarUDF>> {
@@ -44,7 +48,10 @@ impl AnalyzerRule for CheckedArithmetic {
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
-            if matches!(plan, LogicalPlan::TableScan(_) | LogicalPlan::Values(_)) && plan.inputs().is_empty() && !matches!(plan, LogicalPlan::Values(_)) {
+            if matches!(plan, LogicalPlan::TableScan(_) | LogicalPlan::Values(_))
+                && plan.inputs().is_empty()
+                && !matches!(plan, LogicalPlan::Values(_))
+            {
                 return Ok(Transformed::no(plan));
             }
             let mut schema = merge_schema(&plan.inputs());
@@ -58,7 +65,11 @@ impl AnalyzerRule for CheckedArithmetic {
                     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
                         return Ok(Transformed::no(expr));
                     };
-                    let integers = match (self.function(op), left.get_type(&schema), right.get_type(&schema)) {
+                    let integers = match (
+                        self.function(op),
+                        left.get_type(&schema),
+                        right.get_type(&schema),
+                    ) {
                         (Some(function), Ok(l), Ok(r)) if l == r && integer(&l) => Some(function),
                         _ => None,
                     };

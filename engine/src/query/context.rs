@@ -17,8 +17,14 @@ impl Context {
         self.schemas_of(name)
             .into_iter()
             .find_map(|schema| {
-                let key = ObjectName { schema, name: name.name.clone() };
-                self.snapshot.relations.get(&key).map(|r| (key.clone(), r.clone()))
+                let key = ObjectName {
+                    schema,
+                    name: name.name.clone(),
+                };
+                self.snapshot
+                    .relations
+                    .get(&key)
+                    .map(|r| (key.clone(), r.clone()))
             })
             .ok_or_else(|| self.no_relation(name.schema.as_deref(), &name.name))
     }
@@ -28,15 +34,27 @@ impl Context {
         self.schemas_of(name)
             .into_iter()
             .find_map(|schema| {
-                let key = ObjectName { schema, name: name.name.clone() };
-                self.snapshot.models.get(&key).map(|m| (key.clone(), m.clone()))
+                let key = ObjectName {
+                    schema,
+                    name: name.name.clone(),
+                };
+                self.snapshot
+                    .models
+                    .get(&key)
+                    .map(|m| (key.clone(), m.clone()))
             })
             .ok_or_else(|| {
                 let error = Error::user(
                     SqlState::UNDEFINED_OBJECT,
-                    format!("model \"{}\" does not exist", written(name.schema.as_deref(), &name.name)),
+                    format!(
+                        "model \"{}\" does not exist",
+                        written(name.schema.as_deref(), &name.name)
+                    ),
                 );
-                match closest(&name.name, self.snapshot.models.keys().map(|k| k.name.as_str())) {
+                match closest(
+                    &name.name,
+                    self.snapshot.models.keys().map(|k| k.name.as_str()),
+                ) {
                     Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
                     None => error,
                 }
@@ -53,7 +71,10 @@ impl Context {
                 .find(|s| self.snapshot.schemas.contains_key(*s))
                 .cloned()
                 .ok_or_else(|| {
-                    Error::user(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in")
+                    Error::user(
+                        SqlState::INVALID_SCHEMA_NAME,
+                        "no schema has been selected to create in",
+                    )
                 })?,
         };
         if system::SCHEMAS.contains(&schema.as_str()) {
@@ -66,13 +87,18 @@ impl Context {
         if !self.snapshot.schemas.contains_key(&schema) {
             return Err(self.no_schema(&schema));
         }
-        Ok(ObjectName { schema, name: name.name.clone() })
+        Ok(ObjectName {
+            schema,
+            name: name.name.clone(),
+        })
     }
 
     /// 3F000 for a schema that is not there.
     pub fn no_schema(&self, schema: &str) -> Error {
-        let error =
-            Error::user(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"));
+        let error = Error::user(
+            SqlState::INVALID_SCHEMA_NAME,
+            format!("schema \"{schema}\" does not exist"),
+        );
         match closest(schema, self.snapshot.schemas.keys().map(String::as_str)) {
             Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
             None => error,
@@ -80,13 +106,19 @@ impl Context {
     }
 
     /// The table that reads a relation; views are planned by [`Context::plan_query`], not here.
-    pub async fn provider(&self, name: &ObjectName, relation: &Relation) -> Result<Arc<dyn TableProvider>> {
+    pub async fn provider(
+        &self,
+        name: &ObjectName,
+        relation: &Relation,
+    ) -> Result<Arc<dyn TableProvider>> {
         match &relation.kind {
             RelationKind::Table(table) => lake::managed::provider(&self.lake(), table).await,
             RelationKind::External(external) => {
                 lake::external::provider(&self.lake(), external, &self.state()?).await
             }
-            RelationKind::Source(source) => source::provider(self.source_access(), name, source).await,
+            RelationKind::Source(source) => {
+                source::provider(self.source_access(), name, source).await
+            }
             RelationKind::View(view) => self.view(view).await,
         }
     }
@@ -114,8 +146,14 @@ impl Context {
     }
 
     /// The table a reference in a query means; `None` when there is no such relation.
-    pub(super) async fn table(&self, reference: &TableReference) -> Result<Option<Arc<dyn TableProvider>>> {
-        if reference.catalog().is_some_and(|catalog| catalog != DATABASE) {
+    pub(super) async fn table(
+        &self,
+        reference: &TableReference,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        if reference
+            .catalog()
+            .is_some_and(|catalog| catalog != DATABASE)
+        {
             let text = format!("cross-database references are not implemented: \"{reference}\"");
             return Err(Error::unsupported(text));
         }
@@ -128,12 +166,18 @@ impl Context {
         {
             return found.map(Some);
         }
-        let name = Name { schema: reference.schema().map(str::to_owned), name: name.to_owned() };
+        let name = Name {
+            schema: reference.schema().map(str::to_owned),
+            name: name.to_owned(),
+        };
         for schema in self.schemas_of(&name) {
             if let Some(found) = system::table(self, &schema, &name.name) {
                 return found.map(Some);
             }
-            let key = ObjectName { schema, name: name.name.clone() };
+            let key = ObjectName {
+                schema,
+                name: name.name.clone(),
+            };
             if let Some(relation) = self.snapshot.relations.get(&key) {
                 return Box::pin(self.provider(&key, relation)).await.map(Some);
             }
@@ -147,7 +191,11 @@ impl Context {
             SqlState::UNDEFINED_TABLE,
             format!("relation \"{}\" does not exist", written(schema, name)),
         );
-        let known = self.snapshot.relations.keys().filter(|k| schema.is_none_or(|s| s == k.schema));
+        let known = self
+            .snapshot
+            .relations
+            .keys()
+            .filter(|k| schema.is_none_or(|s| s == k.schema));
         match closest(name, known.map(|k| k.name.as_str())) {
             Some(meant) => error.hint(format!("Did you mean \"{}\"?", written(schema, meant))),
             None => error,

@@ -20,7 +20,8 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery, lit,
+    Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Projection, Subquery,
+    lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
@@ -47,7 +48,11 @@ impl AnalyzerRule for CorrelatedSubqueries {
                 if !changed {
                     return Ok(Transformed::no(LogicalPlan::Filter(filter)));
                 }
-                LogicalPlanBuilder::from(input).filter(predicate)?.project(columns)?.build().map(Transformed::yes)
+                LogicalPlanBuilder::from(input)
+                    .filter(predicate)?
+                    .project(columns)?
+                    .build()
+                    .map(Transformed::yes)
             }
             other => Ok(Transformed::no(other)),
         })
@@ -69,13 +74,17 @@ fn project(projection: Projection) -> Result<Transformed<LogicalPlan>> {
     if !any {
         return Ok(Transformed::no(LogicalPlan::Projection(projection)));
     }
-    Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(input))?)))
+    Ok(Transformed::yes(LogicalPlan::Projection(
+        Projection::try_new(exprs, Arc::new(input))?,
+    )))
 }
 
 /// Puts columns in the place of subqueries, and what gives these columns under the plan.
 fn replace(expr: Expr, input: &mut LogicalPlan) -> Result<(Expr, bool)> {
     let done = expr.transform_down(|expr| {
-        let Expr::ScalarSubquery(subquery) = &expr else { return Ok(Transformed::no(expr)) };
+        let Expr::ScalarSubquery(subquery) = &expr else {
+            return Ok(Transformed::no(expr));
+        };
         Ok(match join(input, subquery)? {
             Some((plan, column)) => {
                 *input = plan;
@@ -117,7 +126,9 @@ impl<'a> Parts<'a> {
                     value = mapped(value, &a.schema, |at| Expr::Column(below[at].clone()))?;
                     plan = &a.input;
                 }
-                LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => break aggregate,
+                LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
+                    break aggregate;
+                }
                 _ => return Ok(None),
             }
         };
@@ -127,19 +138,35 @@ impl<'a> Parts<'a> {
             condition.extend(split_conjunction(&filter.predicate).into_iter().cloned());
             inner = &filter.input;
         }
-        let hard = condition.iter().any(|c| c.contains_outer() && !is_equality(c))
+        let hard = condition
+            .iter()
+            .any(|c| c.contains_outer() && !is_equality(c))
             || aggregate.aggr_expr.iter().any(Expr::contains_outer);
         if !hard || inner.exists(|plan| Ok(plan.contains_outer_reference()))? {
             return Ok(None);
         }
-        Ok(Some(Self { value, aggregate, condition, inner }))
+        Ok(Some(Self {
+            value,
+            aggregate,
+            condition,
+            inner,
+        }))
     }
 }
 
 /// `inner = outer`, which DataFusion turns into a join.
 fn is_equality(condition: &Expr) -> bool {
-    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = condition else { return false };
-    let sides = |outer: &Expr, inner: &Expr| !outer.any_column_refs() && !inner.contains_outer() && inner.any_column_refs();
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Eq,
+        right,
+    }) = condition
+    else {
+        return false;
+    };
+    let sides = |outer: &Expr, inner: &Expr| {
+        !outer.any_column_refs() && !inner.contains_outer() && inner.any_column_refs()
+    };
     sides(left, right) || sides(right, left)
 }
 
@@ -170,7 +197,9 @@ fn join(outer: &LogicalPlan, subquery: &Subquery) -> Result<Option<(LogicalPlan,
         Expr::OuterReferenceColumn(_, column) => outer.schema().has_column(column),
         _ => true,
     };
-    let Some(parts) = Parts::of(subquery)? else { return Ok(None) };
+    let Some(parts) = Parts::of(subquery)? else {
+        return Ok(None);
+    };
     if !subquery.outer_ref_columns.iter().all(known) {
         return Ok(None);
     }
@@ -182,22 +211,47 @@ fn join(outer: &LogicalPlan, subquery: &Subquery) -> Result<Option<(LogicalPlan,
 
     let numbered = LogicalPlanBuilder::from(outer.clone())
         .window(vec![row])?
-        .project(kept.iter().cloned().chain([named(row_name).alias(marked("row", number))]))?;
+        .project(
+            kept.iter()
+                .cloned()
+                .chain([named(row_name).alias(marked("row", number))]),
+        )?;
     let inner_name = |at: usize| named(marked("column", at));
     let inner_columns = columns(parts.inner.schema()).into_iter().enumerate();
     let inner = LogicalPlanBuilder::from(parts.inner.clone())
-        .project(inner_columns.map(|(at, c)| c.alias(marked("column", at))).chain([lit(true).alias(&found)]))?
+        .project(
+            inner_columns
+                .map(|(at, c)| c.alias(marked("column", at)))
+                .chain([lit(true).alias(&found)]),
+        )?
         .build()?;
     let schema = parts.inner.schema();
-    let condition = parts.condition.into_iter().map(|c| mapped(c, schema, inner_name));
-    let joined = numbered.join_on(inner, JoinType::Left, condition.collect::<Result<Vec<_>>>()?)?;
+    let condition = parts
+        .condition
+        .into_iter()
+        .map(|c| mapped(c, schema, inner_name));
+    let joined = numbered.join_on(
+        inner,
+        JoinType::Left,
+        condition.collect::<Result<Vec<_>>>()?,
+    )?;
 
-    let group = columns(joined.schema()).into_iter().take(kept.len() + 1).collect::<Vec<_>>();
-    let aggregates = parts.aggregate.aggr_expr.iter().enumerate().map(|(at, aggregate)| {
-        let aggregate = mapped(aggregate.clone().unalias(), schema, inner_name)?;
-        Ok(only_found(aggregate, &found).alias(marked("aggregate", at)))
-    });
-    let value = mapped(parts.value, &parts.aggregate.schema, |at| named(marked("aggregate", at)))?;
+    let group = columns(joined.schema())
+        .into_iter()
+        .take(kept.len() + 1)
+        .collect::<Vec<_>>();
+    let aggregates = parts
+        .aggregate
+        .aggr_expr
+        .iter()
+        .enumerate()
+        .map(|(at, aggregate)| {
+            let aggregate = mapped(aggregate.clone().unalias(), schema, inner_name)?;
+            Ok(only_found(aggregate, &found).alias(marked("aggregate", at)))
+        });
+    let value = mapped(parts.value, &parts.aggregate.schema, |at| {
+        named(marked("aggregate", at))
+    })?;
     let name = marked("value", number);
     let plan = joined
         .aggregate(group, aggregates.collect::<Result<Vec<_>>>()?)?
@@ -208,12 +262,17 @@ fn join(outer: &LogicalPlan, subquery: &Subquery) -> Result<Option<(LogicalPlan,
 
 /// An aggregate that does not see the row which stands for no row.
 fn only_found(aggregate: Expr, found: &str) -> Expr {
-    let Expr::AggregateFunction(AggregateFunction { func, params }) = aggregate else { return aggregate };
+    let Expr::AggregateFunction(AggregateFunction { func, params }) = aggregate else {
+        return aggregate;
+    };
     let found = named(found.to_owned());
     let filter = match params.filter {
         Some(filter) => filter.and(found),
         None => found,
     };
-    let params = AggregateFunctionParams { filter: Some(Box::new(filter)), ..params };
+    let params = AggregateFunctionParams {
+        filter: Some(Box::new(filter)),
+        ..params
+    };
     Expr::AggregateFunction(AggregateFunction { func, params })
 }

@@ -9,7 +9,8 @@ use alcedo_sql::options::closest;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
 };
 use std::ops::ControlFlow;
 
@@ -33,7 +34,11 @@ impl Missing {
     }
 
     fn error(&self, types: &[String]) -> Error {
-        let text = format!("function {}({}) does not exist", self.name, types.join(", "));
+        let text = format!(
+            "function {}({}) does not exist",
+            self.name,
+            types.join(", ")
+        );
         let error = Error::user(SqlState::UNDEFINED_FUNCTION, text);
         match &self.meant {
             Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
@@ -58,8 +63,12 @@ impl ScalarUDFImpl for Missing {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<String> =
-            args.arg_fields.iter().zip(args.scalar_arguments).map(|(f, v)| type_name(f, *v)).collect();
+        let types: Vec<String> = args
+            .arg_fields
+            .iter()
+            .zip(args.scalar_arguments)
+            .map(|(f, v)| type_name(f, *v))
+            .collect();
         Err(into_datafusion(self.error(&types)))
     }
 
@@ -83,8 +92,13 @@ pub(super) fn placed(error: Error, query: &Query) -> Error {
     if fields.state != SqlState::UNDEFINED_FUNCTION || fields.span.is_some() {
         return error;
     }
-    let name = fields.message.strip_prefix("function ").and_then(|rest| rest.split('(').next());
-    let Some(name) = name.map(str::to_owned) else { return error };
+    let name = fields
+        .message
+        .strip_prefix("function ")
+        .and_then(|rest| rest.split('(').next());
+    let Some(name) = name.map(str::to_owned) else {
+        return error;
+    };
     match Visit::visit(query, &mut Finder(name)) {
         ControlFlow::Break((line, column)) => error.at_span(line, column),
         ControlFlow::Continue(()) => error,

@@ -44,12 +44,24 @@ pub const TARGET: &str = "\u{1}target";
 /// Severity of a [`Notice`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Severity { Debug, Log, Info, Notice, Warning }
+pub enum Severity {
+    Debug,
+    Log,
+    Info,
+    Notice,
+    Warning,
+}
 
 /// A message beside the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Notice { pub severity: Severity, pub state: SqlState, pub message: String, pub detail: Option<String>, pub hint: Option<String> }
+pub struct Notice {
+    pub severity: Severity,
+    pub state: SqlState,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
 
 /// Where notices of a session go; cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,7 +70,11 @@ pub struct Notices(pub tokio::sync::mpsc::UnboundedSender<Notice>);
 impl Notices {
     /// Sends a NOTICE.
     pub fn notice(&self, message: impl Into<String>) {
-        self.send(Severity::Notice, SqlState::SUCCESSFUL_COMPLETION, message.into());
+        self.send(
+            Severity::Notice,
+            SqlState::SUCCESSFUL_COMPLETION,
+            message.into(),
+        );
     }
 
     /// Sends a WARNING.
@@ -73,7 +89,13 @@ impl Notices {
     }
 
     fn send(&self, severity: Severity, state: SqlState, message: String) {
-        self.push(Notice { severity, state, message, detail: None, hint: None });
+        self.push(Notice {
+            severity,
+            state,
+            message,
+            detail: None,
+            hint: None,
+        });
     }
 }
 
@@ -153,6 +175,10 @@ impl Cancel {
 
     /// An error once the statement is cancelled: for loops that do not wait.
     pub fn check(&self) -> Result<(), Error> {
-        if self.token.is_cancelled() { Err(self.error()) } else { Ok(()) }
+        if self.token.is_cancelled() {
+            Err(self.error())
+        } else {
+            Ok(())
+        }
     }
 }

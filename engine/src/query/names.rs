@@ -48,7 +48,9 @@ fn name_items(items: &mut [SelectItem]) {
             SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
                 (parts.last().map_or_else(String::new, normal), true)
             }
-            SelectItem::UnnamedExpr(expr) => (expression(expr).unwrap_or_else(|| "?column?".into()), false),
+            SelectItem::UnnamedExpr(expr) => {
+                (expression(expr).unwrap_or_else(|| "?column?".into()), false)
+            }
             SelectItem::ExprWithAlias { alias, .. } => (normal(alias), false),
             _ => continue,
         };
@@ -57,11 +59,18 @@ fn name_items(items: &mut [SelectItem]) {
         if plain && *times == 1 {
             continue;
         }
-        let unique = if *times == 1 { name } else { format!("{name}{MARK}{times}") };
+        let unique = if *times == 1 {
+            name
+        } else {
+            format!("{name}{MARK}{times}")
+        };
         let alias = ast::Ident::with_quote('"', unique);
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                let expr = std::mem::replace(expr, Expr::Wildcard(ast::helpers::attached_token::AttachedToken::empty()));
+                let expr = std::mem::replace(
+                    expr,
+                    Expr::Wildcard(ast::helpers::attached_token::AttachedToken::empty()),
+                );
                 *item = SelectItem::ExprWithAlias { expr, alias };
             }
             SelectItem::ExprWithAlias { alias: old, .. } if *times > 1 => *old = alias,
@@ -72,7 +81,11 @@ fn name_items(items: &mut [SelectItem]) {
 
 /// An identifier as it is looked up: folded unless quoted.
 pub fn normal(ident: &ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+    if ident.quote_style.is_some() {
+        ident.value.clone()
+    } else {
+        ident.value.to_lowercase()
+    }
 }
 
 /// The name PostgreSQL gives an expression; `None` is `?column?`.
@@ -90,13 +103,21 @@ fn expression(expr: &Expr) -> Option<String> {
             .or_else(|| expression(root)),
         Expr::Nested(inner) => expression(inner),
         Expr::Collate { expr, .. } => expression(expr),
-        Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(normal),
-        Expr::Cast { expr, data_type, .. } => expression(expr).or_else(|| Some(type_name(data_type))),
+        Expr::Function(function) => function
+            .name
+            .0
+            .last()
+            .and_then(|part| part.as_ident())
+            .map(normal),
+        Expr::Cast {
+            expr, data_type, ..
+        } => expression(expr).or_else(|| Some(type_name(data_type))),
         Expr::TypedString(typed) => Some(type_name(&typed.data_type)),
         Expr::Interval(_) => Some("interval".into()),
-        Expr::Case { else_result, .. } => {
-            else_result.as_deref().and_then(expression).or_else(|| Some("case".into()))
-        }
+        Expr::Case { else_result, .. } => else_result
+            .as_deref()
+            .and_then(expression)
+            .or_else(|| Some("case".into())),
         Expr::Exists { .. } => Some("exists".into()),
         Expr::Array(_) => Some("array".into()),
         Expr::Extract { .. } => Some("extract".into()),
@@ -117,7 +138,9 @@ fn expression(expr: &Expr) -> Option<String> {
         Expr::Tuple(_) => Some("row".into()),
         Expr::Subquery(query) => match query.body.as_ref() {
             SetExpr::Select(select) => match select.projection.first() {
-                Some(SelectItem::ExprWithAlias { alias, .. }) => Some(shown(&normal(alias)).to_owned()),
+                Some(SelectItem::ExprWithAlias { alias, .. }) => {
+                    Some(shown(&normal(alias)).to_owned())
+                }
                 Some(SelectItem::UnnamedExpr(expr)) => expression(expr),
                 _ => None,
             },
@@ -129,7 +152,8 @@ fn expression(expr: &Expr) -> Option<String> {
 }
 
 fn type_name(ty: &ast::DataType) -> String {
-    alcedo_sql::types::SqlType::from_ast(ty).map_or_else(|_| ty.to_string().to_lowercase(), |t| {
-        t.typname().trim_start_matches('_').to_owned()
-    })
+    alcedo_sql::types::SqlType::from_ast(ty).map_or_else(
+        |_| ty.to_string().to_lowercase(),
+        |t| t.typname().trim_start_matches('_').to_owned(),
+    )
 }

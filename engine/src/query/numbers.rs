@@ -5,16 +5,48 @@
 
 use super::names::normal;
 use alcedo_sql::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Query, SelectItem, SetExpr, UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Query, SelectItem, SetExpr, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
 /// Functions whose result has the type of their arguments.
 const GENERIC: &[&str] = &[
-    "abs", "any_value", "array_agg", "avg", "coalesce", "first_value", "greatest", "lag", "last_value", "lead", "least",
-    "max", "min", "mod", "nullif", "nth_value", "pg_typeof", "sum", "array_append", "array_prepend", "array_fill",
-    "gcd", "lcm", "power", "round", "trunc", "sign", "sqrt", "ln", "log", "exp", "ceil", "ceiling", "floor", "div",
+    "abs",
+    "any_value",
+    "array_agg",
+    "avg",
+    "coalesce",
+    "first_value",
+    "greatest",
+    "lag",
+    "last_value",
+    "lead",
+    "least",
+    "max",
+    "min",
+    "mod",
+    "nullif",
+    "nth_value",
+    "pg_typeof",
+    "sum",
+    "array_append",
+    "array_prepend",
+    "array_fill",
+    "gcd",
+    "lcm",
+    "power",
+    "round",
+    "trunc",
+    "sign",
+    "sqrt",
+    "ln",
+    "log",
+    "exp",
+    "ceil",
+    "ceiling",
+    "floor",
+    "div",
 ];
 
 /// Gives the numbers of a query their types.
@@ -39,19 +71,41 @@ impl VisitorMut for Typer {
                 number(left);
                 number(right);
             }
-            Expr::Case { conditions, else_result, .. } => {
-                conditions.iter_mut().for_each(|when| number(&mut when.result));
+            Expr::Case {
+                conditions,
+                else_result,
+                ..
+            } => {
+                conditions
+                    .iter_mut()
+                    .for_each(|when| number(&mut when.result));
                 if let Some(result) = else_result {
                     number(result);
                 }
             }
             Expr::Array(array) => array.elem.iter_mut().for_each(number),
             Expr::Nested(inner) => number(inner),
-            Expr::UnaryOp { op, expr } if !matches!(op, UnaryOperator::Minus | UnaryOperator::Plus) => number(expr),
+            Expr::UnaryOp { op, expr }
+                if !matches!(op, UnaryOperator::Minus | UnaryOperator::Plus) =>
+            {
+                number(expr)
+            }
             Expr::Function(function) => {
-                let name = function.name.0.last().and_then(|p| p.as_ident()).map(normal).unwrap_or_default();
-                if let (true, FunctionArguments::List(list)) = (GENERIC.contains(&name.as_str()), &mut function.args) {
-                    let places = if PLACES.contains(&name.as_str()) { 1 } else { usize::MAX };
+                let name = function
+                    .name
+                    .0
+                    .last()
+                    .and_then(|p| p.as_ident())
+                    .map(normal)
+                    .unwrap_or_default();
+                if let (true, FunctionArguments::List(list)) =
+                    (GENERIC.contains(&name.as_str()), &mut function.args)
+                {
+                    let places = if PLACES.contains(&name.as_str()) {
+                        1
+                    } else {
+                        usize::MAX
+                    };
                     list.args.iter_mut().take(places).for_each(argument);
                 }
             }
@@ -74,8 +128,18 @@ fn arithmetic(op: &BinaryOperator) -> bool {
     use BinaryOperator as B;
     matches!(
         op,
-        B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo | B::BitwiseAnd | B::BitwiseOr | B::PGBitwiseXor
-            | B::BitwiseXor | B::PGBitwiseShiftLeft | B::PGBitwiseShiftRight | B::PGExp
+        B::Plus
+            | B::Minus
+            | B::Multiply
+            | B::Divide
+            | B::Modulo
+            | B::BitwiseAnd
+            | B::BitwiseOr
+            | B::PGBitwiseXor
+            | B::BitwiseXor
+            | B::PGBitwiseShiftLeft
+            | B::PGBitwiseShiftRight
+            | B::PGExp
     )
 }
 
@@ -83,12 +147,17 @@ fn body(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
             for item in &mut select.projection {
-                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
+                {
                     number(expr);
                 }
             }
         }
-        SetExpr::Values(values) => values.rows.iter_mut().flat_map(|row| row.content.iter_mut()).for_each(number),
+        SetExpr::Values(values) => values
+            .rows
+            .iter_mut()
+            .flat_map(|row| row.content.iter_mut())
+            .for_each(number),
         SetExpr::SetOperation { left, right, .. } => {
             self::body(left);
             self::body(right);
@@ -101,13 +170,18 @@ fn body(body: &mut SetExpr) {
 fn number(expr: &mut Expr) {
     let (digits, negative) = match &*expr {
         Expr::Value(value) => (&value.value, false),
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => match expr.as_ref() {
             Expr::Value(value) => (&value.value, true),
             _ => return,
         },
         _ => return,
     };
-    let Value::Number(digits, false) = digits else { return };
+    let Value::Number(digits, false) = digits else {
+        return;
+    };
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return;
     }
@@ -120,5 +194,11 @@ fn number(expr: &mut Expr) {
         }
     };
     let value = std::mem::replace(expr, Expr::value(Value::Null));
-    *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type: ty, array: false, format: None };
+    *expr = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(value),
+        data_type: ty,
+        array: false,
+        format: None,
+    };
 }

@@ -5,8 +5,8 @@
 //! planning may not. Views are planned from their text, under the search path they were made with.
 
 use super::error::{from_datafusion, into_datafusion};
-use super::state::register;
 use super::missing::{Missing, placed};
+use super::state::register;
 use super::{Context, names, numbers, predict, system, table_functions};
 use crate::catalog::View;
 use crate::error::{Error, Result};
@@ -24,8 +24,12 @@ use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue, Ta
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
+};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+};
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use std::collections::HashMap;
@@ -53,7 +57,10 @@ struct Names<'a> {
 }
 
 impl ContextProvider for Names<'_> {
-    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>, DataFusionError> {
+    fn get_table_source(
+        &self,
+        name: TableReference,
+    ) -> Result<Arc<dyn TableSource>, DataFusionError> {
         self.tables
             .get(&name)
             .cloned()
@@ -66,14 +73,23 @@ impl ContextProvider for Names<'_> {
         args: Vec<Expr>,
     ) -> Result<Arc<dyn TableSource>, DataFusionError> {
         let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
-        let function = self.state.table_functions().get(name).cloned().ok_or_else(|| {
-            into_datafusion(Error::user(
-                SqlState::UNDEFINED_FUNCTION,
-                format!("function {name} does not exist"),
-            ))
-        })?;
-        let args = args.into_iter().map(|arg| self.constant(arg)).collect::<Result<Vec<_>, _>>()?;
-        let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?;
+        let function = self
+            .state
+            .table_functions()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| {
+                into_datafusion(Error::user(
+                    SqlState::UNDEFINED_FUNCTION,
+                    format!("function {name} does not exist"),
+                ))
+            })?;
+        let args = args
+            .into_iter()
+            .map(|arg| self.constant(arg))
+            .collect::<Result<Vec<_>, _>>()?;
+        let provider =
+            function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?;
         Ok(provider_as_source(provider))
     }
 
@@ -82,7 +98,9 @@ impl ContextProvider for Names<'_> {
         name: &str,
         schema: SchemaRef,
     ) -> Result<Arc<dyn TableSource>, DataFusionError> {
-        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(
+            name, schema,
+        ))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
@@ -102,7 +120,9 @@ impl ContextProvider for Names<'_> {
         let found = system::function(self.context, name).or_else(|| {
             let function = self.state.scalar_functions().get(name)?;
             // `now()` and its like depend on the time zone.
-            let updated = function.inner().with_updated_config(self.state.config_options());
+            let updated = function
+                .inner()
+                .with_updated_config(self.state.config_options());
             Some(updated.map_or_else(|| Arc::clone(function), Arc::new))
         });
         let elsewhere = self.state.aggregate_functions().contains_key(name)
@@ -112,8 +132,12 @@ impl ContextProvider for Names<'_> {
         if found.is_some() || elsewhere {
             return found;
         }
-        let scalar = system::FUNCTIONS.iter().chain(self.state.scalar_functions().keys());
-        let known = scalar.chain(self.state.aggregate_functions().keys()).map(String::as_str);
+        let scalar = system::FUNCTIONS
+            .iter()
+            .chain(self.state.scalar_functions().keys());
+        let known = scalar
+            .chain(self.state.aggregate_functions().keys())
+            .map(String::as_str);
         Some(Arc::new(Missing::new(name, known).into()))
     }
 
@@ -138,11 +162,19 @@ impl ContextProvider for Names<'_> {
     }
 
     fn udf_names(&self) -> Vec<String> {
-        system::FUNCTIONS.iter().chain(self.state.scalar_functions().keys()).cloned().collect()
+        system::FUNCTIONS
+            .iter()
+            .chain(self.state.scalar_functions().keys())
+            .cloned()
+            .collect()
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.state.higher_order_functions().keys().cloned().collect()
+        self.state
+            .higher_order_functions()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     fn udaf_names(&self) -> Vec<String> {
@@ -157,16 +189,24 @@ impl ContextProvider for Names<'_> {
 impl Names<'_> {
     /// A constant argument as the literal that table functions ask for; whole numbers as bigint.
     fn constant(&self, arg: Expr) -> Result<Expr, DataFusionError> {
-        let varies = arg.any_column_refs() || arg.contains_outer() || arg.is_volatile() || has_placeholder(&arg)?;
+        let varies = arg.any_column_refs()
+            || arg.contains_outer()
+            || arg.is_volatile()
+            || has_placeholder(&arg)?;
         if varies {
             return Ok(arg);
         }
         let physical = self.state.create_physical_expr(arg, &DFSchema::empty())?;
         let options = RecordBatchOptions::new().with_row_count(Some(1));
-        let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+        let row =
+            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
         let value = ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?;
         let whole = value.data_type().is_integer();
-        let value = if whole { value.cast_to(&DataType::Int64)? } else { value };
+        let value = if whole {
+            value.cast_to(&DataType::Int64)?
+        } else {
+            value
+        };
         Ok(Expr::Literal(value, None))
     }
 }
@@ -196,17 +236,26 @@ impl Context {
         let ast::SetExpr::Select(select) = *query.body else {
             return Err(Error::internal("an expression became something else"));
         };
-        let Some(
-            ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. },
-        ) = select.projection.into_iter().next()
+        let Some(ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) =
+            select.projection.into_iter().next()
         else {
             return Err(Error::internal("an expression became something else"));
         };
-        let names = Names { context: self, state: &state, tables };
+        let names = Names {
+            context: self,
+            state: &state,
+            tables,
+        };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
-        let planned = planner.sql_to_expr(expr, schema, &mut planner_context).map_err(from_datafusion)?;
-        if self.parameters.is_empty() { Ok(planned) } else { self.expression_with_values(planned) }
+        let planned = planner
+            .sql_to_expr(expr, schema, &mut planner_context)
+            .map_err(from_datafusion)?;
+        if self.parameters.is_empty() {
+            Ok(planned)
+        } else {
+            self.expression_with_values(planned)
+        }
     }
 
     /// Plans a query for a prepared statement: types of parameters found, nothing optimised.
@@ -228,13 +277,20 @@ impl Context {
             .analyzer()
             .execute_and_check(plan, state.config_options(), |_, _| {})
             .map_err(|e| placed(from_datafusion(e), query))?;
-        Ok(Planned { plan, parameters, constant })
+        Ok(Planned {
+            plan,
+            parameters,
+            constant,
+        })
     }
 
     /// The table that a view is.
     pub(super) async fn view(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
         if self.view_depth >= VIEW_DEPTH_MAX {
-            return Err(Error::user(SqlState::STATEMENT_TOO_COMPLEX, "views are nested too deeply"));
+            return Err(Error::user(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "views are nested too deeply",
+            ));
         }
         let inner = Context {
             search_path: view.search_path.clone(),
@@ -242,15 +298,25 @@ impl Context {
             ..self.clone()
         };
         let query = alcedo_sql::parse_query(&view.text).map_err(|e| Error::from(e).placeless())?;
-        let (plan, _) = Box::pin(inner.plan_raw(&query)).await.map_err(Error::placeless)?;
+        let (plan, _) = Box::pin(inner.plan_raw(&query))
+            .await
+            .map_err(Error::placeless)?;
         // Columns as they were when the view was made: names, order and types are the catalog's.
-        let all: Vec<Expr> = plan.schema().iter().map(|(q, f)| Expr::from((q, f))).collect();
+        let all: Vec<Expr> = plan
+            .schema()
+            .iter()
+            .map(|(q, f)| Expr::from((q, f)))
+            .collect();
         let columns = if all.len() == view.columns.len() {
             all
         } else {
             // A table below a `*` has got more columns since.
             let named = |name: &str| {
-                let at = plan.schema().fields().iter().position(|f| names::shown(f.name()) == name);
+                let at = plan
+                    .schema()
+                    .fields()
+                    .iter()
+                    .position(|f| names::shown(f.name()) == name);
                 at.map(|i| all[i].clone())
             };
             let found: Option<Vec<Expr>> = view.columns.iter().map(|c| named(&c.name)).collect();
@@ -262,7 +328,10 @@ impl Context {
                 .hint("Create the view again with CREATE OR REPLACE VIEW.")
             })?
         };
-        let columns = columns.into_iter().zip(&view.columns).map(|(expr, c)| expr.alias(&c.name));
+        let columns = columns
+            .into_iter()
+            .zip(&view.columns)
+            .map(|(expr, c)| expr.alias(&c.name));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
             .project(columns)
             .and_then(|b| b.build())
@@ -275,7 +344,11 @@ impl Context {
         let mut query = Box::new(written.clone());
         let (state, tables) = self.look_up(&mut query).await?;
         let constant = tables.is_empty();
-        let names = Names { context: self, state: &state, tables };
+        let names = Names {
+            context: self,
+            state: &state,
+            tables,
+        };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
         let plan = planner
@@ -297,8 +370,11 @@ impl Context {
         system::rewrite(self, query);
         let mut state = self.state()?;
         register(&mut state, functions)?;
-        let statement = datafusion::sql::parser::Statement::Statement(Box::new(ast::Statement::Query(query.clone())));
-        let (references, _) = resolve_table_references(&statement, true).map_err(from_datafusion)?;
+        let statement = datafusion::sql::parser::Statement::Statement(Box::new(
+            ast::Statement::Query(query.clone()),
+        ));
+        let (references, _) =
+            resolve_table_references(&statement, true).map_err(from_datafusion)?;
         for reference in references {
             if tables.contains_key(&reference) {
                 continue;
@@ -319,14 +395,30 @@ impl Context {
         let found = plan.get_parameter_fields().map_err(from_datafusion)?;
         let mut numbered: HashMap<usize, Option<FieldRef>> = HashMap::new();
         for (id, field) in found {
-            let number = id.trim_start_matches('$').parse::<usize>().ok().filter(|n| *n > 0).ok_or_else(|| {
-                Error::user(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter {id}"))
-            })?;
+            let number = id
+                .trim_start_matches('$')
+                .parse::<usize>()
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or_else(|| {
+                    Error::user(
+                        SqlState::UNDEFINED_PARAMETER,
+                        format!("there is no parameter {id}"),
+                    )
+                })?;
             numbered.insert(number, field);
         }
-        let count = numbered.keys().copied().max().unwrap_or(0).max(self.parameter_types.len());
+        let count = numbered
+            .keys()
+            .copied()
+            .max()
+            .unwrap_or(0)
+            .max(self.parameter_types.len());
         if count > usize::from(u16::MAX) {
-            return Err(Error::user(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${count}")));
+            return Err(Error::user(
+                SqlState::UNDEFINED_PARAMETER,
+                format!("there is no parameter ${count}"),
+            ));
         }
         let mut complete = true;
         let fields = (1..=count)
@@ -337,7 +429,10 @@ impl Context {
                 if field.is_none() {
                     complete = complete && !numbered.contains_key(&number);
                 }
-                field.map_or_else(|| arrow_field("", &SqlType::Text, true), |f| parameter_field(&f))
+                field.map_or_else(
+                    || arrow_field("", &SqlType::Text, true),
+                    |f| parameter_field(&f),
+                )
             })
             .collect();
         Ok((fields, complete))
@@ -348,7 +443,8 @@ impl Context {
         if self.parameters.is_empty() {
             return Ok(plan);
         }
-        plan.replace_params_with_values(&self.values()).map_err(from_datafusion)
+        plan.replace_params_with_values(&self.values())
+            .map_err(from_datafusion)
     }
 
     fn expression_with_values(&self, expr: Expr) -> Result<Expr> {
@@ -367,7 +463,10 @@ impl Context {
 
     fn values(&self) -> ParamValues {
         ParamValues::List(
-            self.parameters.iter().map(|v| ScalarAndMetadata::new(v.clone(), None)).collect(),
+            self.parameters
+                .iter()
+                .map(|v| ScalarAndMetadata::new(v.clone(), None))
+                .collect(),
         )
     }
 }

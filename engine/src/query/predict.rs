@@ -11,8 +11,8 @@ use crate::catalog::ObjectName;
 use crate::error::{Error, Result};
 use crate::model::{self, name::pinned};
 use alcedo_sql::ast::{
-    self, CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName as Path, Query,
-    Spanned, TableFactor, Value, VisitMut, VisitorMut,
+    self, CastKind, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName as Path, Query, Spanned, TableFactor, Value, VisitMut, VisitorMut,
 };
 use alcedo_sql::options::closest;
 use alcedo_sql::{SqlState, quote_ident};
@@ -47,9 +47,18 @@ impl Bound {
     /// Finds and loads what a reference means.
     pub async fn load(ctx: &Context, reference: &str) -> Result<Self> {
         let (name, version) = model::find(&ctx.snapshot, &ctx.search_path, reference)?;
-        let model = ctx.services.models.load(&ctx.snapshot, &name, version).await?;
+        let model = ctx
+            .services
+            .models
+            .load(&ctx.snapshot, &name, version)
+            .await?;
         let label = ctx.snapshot.models.get(&name).and_then(|m| m.label.clone());
-        Ok(Self { name, version, model, label })
+        Ok(Self {
+            name,
+            version,
+            model,
+            label,
+        })
     }
 
     /// The reference that always means this version.
@@ -72,11 +81,16 @@ pub async fn rewrite(ctx: &Context, query: &mut Query) -> Result<Vec<Arc<ScalarU
     }
     let mut models = HashMap::new();
     for (reference, (line, column)) in found.references {
-        let bound = Bound::load(ctx, &reference).await.map_err(|e| e.at_span(line, column))?;
+        let bound = Bound::load(ctx, &reference)
+            .await
+            .map_err(|e| e.at_span(line, column))?;
         models.insert(bound.reference(), bound.clone());
         models.insert(reference, bound);
     }
-    let mut rewriter = Rewriter { models, functions: BTreeMap::new() };
+    let mut rewriter = Rewriter {
+        models,
+        functions: BTreeMap::new(),
+    };
     match VisitMut::visit(query, &mut rewriter) {
         ControlFlow::Continue(()) => Ok(rewriter.functions.into_values().collect()),
         ControlFlow::Break(error) => Err(*error),
@@ -94,12 +108,18 @@ pub fn named(query: &mut Query) -> Result<Vec<String>> {
 
 /// The reference that a first argument is: an identifier or a text.
 pub fn reference(arg: &FunctionArg) -> Option<String> {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else { return None };
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else {
+        return None;
+    };
     match expr {
         Expr::Identifier(name) => Some(quote_ident(&normal(name))),
-        Expr::CompoundIdentifier(parts) if parts.len() == 2 => {
-            Some(parts.iter().map(|p| quote_ident(&normal(p))).collect::<Vec<_>>().join("."))
-        }
+        Expr::CompoundIdentifier(parts) if parts.len() == 2 => Some(
+            parts
+                .iter()
+                .map(|p| quote_ident(&normal(p)))
+                .collect::<Vec<_>>()
+                .join("."),
+        ),
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) => Some(text.clone()),
             Value::DollarQuotedString(text) => Some(text.value.clone()),
@@ -111,14 +131,23 @@ pub fn reference(arg: &FunctionArg) -> Option<String> {
 
 /// The function a name is, when it is one of ours.
 fn callee(name: &Path) -> Option<&'static str> {
-    let [part] = name.0.as_slice() else { return None };
+    let [part] = name.0.as_slice() else {
+        return None;
+    };
     let name = normal(part.as_ident()?);
-    ["predict", "predict_proba", "predict_raw"].into_iter().find(|f| *f == name)
+    ["predict", "predict_proba", "predict_raw"]
+        .into_iter()
+        .find(|f| *f == name)
 }
 
 /// Whether a name is a function of the schema `ml`.
 pub fn is_ml(name: &Path, function: &str) -> bool {
-    let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(normal).collect();
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .filter_map(|p| p.as_ident())
+        .map(normal)
+        .collect();
     parts == ["ml", function]
 }
 
@@ -146,20 +175,29 @@ impl Finder {
     fn note(&mut self, function: &str, args: &[FunctionArg], place: &impl Spanned) -> Result<()> {
         let Some(first) = args.first() else {
             return Err(at(
-                Error::user(SqlState::UNDEFINED_FUNCTION, format!("function {function}() does not exist"))
-                    .hint(format!("Write {function}(model, feature, …) or {function}(model USING *).")),
+                Error::user(
+                    SqlState::UNDEFINED_FUNCTION,
+                    format!("function {function}() does not exist"),
+                )
+                .hint(format!(
+                    "Write {function}(model, feature, …) or {function}(model USING *)."
+                )),
                 place,
             ));
         };
         let Some(reference) = reference(first) else {
             return Err(at(
-                Error::unsupported(format!("the first argument of {function} must name a model"))
-                    .hint("Write the model's name, or a text as 'model@alias'."),
+                Error::unsupported(format!(
+                    "the first argument of {function} must name a model"
+                ))
+                .hint("Write the model's name, or a text as 'model@alias'."),
                 place,
             ));
         };
         let start = first.span().start;
-        self.references.entry(reference).or_insert((start.line, start.column));
+        self.references
+            .entry(reference)
+            .or_insert((start.line, start.column));
         Ok(())
     }
 }
@@ -168,8 +206,12 @@ impl VisitorMut for Finder {
     type Break = Box<Error>;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
-        let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
-        let Some(name) = callee(&function.name) else { return ControlFlow::Continue(()) };
+        let Expr::Function(function) = expr else {
+            return ControlFlow::Continue(());
+        };
+        let Some(name) = callee(&function.name) else {
+            return ControlFlow::Continue(());
+        };
         let args = match &function.args {
             FunctionArguments::List(list) => list.args.as_slice(),
             _ => &[],
@@ -178,7 +220,11 @@ impl VisitorMut for Finder {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> Flow {
-        if let TableFactor::Table { name, args: Some(args), .. } = factor
+        if let TableFactor::Table {
+            name,
+            args: Some(args),
+            ..
+        } = factor
             && is_ml(name, "predict")
         {
             return flow(self.note("ml.predict", &args.args, name));
@@ -208,30 +254,47 @@ impl VisitorMut for Rewriter {
 
 impl Rewriter {
     fn bound(&self, reference: &str) -> Result<Bound> {
-        self.models
-            .get(reference)
-            .cloned()
-            .ok_or_else(|| Error::internal(format!("model {reference} was not bound before planning")))
+        self.models.get(reference).cloned().ok_or_else(|| {
+            Error::internal(format!("model {reference} was not bound before planning"))
+        })
     }
 
     /// `ml.predict(m, (query))` as a subquery over the query.
     fn table(&self, factor: &mut TableFactor) -> Result<()> {
-        let TableFactor::Table { name, alias, args: Some(args), .. } = factor else { return Ok(()) };
+        let TableFactor::Table {
+            name,
+            alias,
+            args: Some(args),
+            ..
+        } = factor
+        else {
+            return Ok(());
+        };
         if !is_ml(name, "predict") {
             return Ok(());
         }
-        let wrong = |text: &str| at(Error::user(SqlState::UNDEFINED_FUNCTION, text.to_owned())
-            .hint("Write ml.predict(MODEL m, TABLE t) or ml.predict(MODEL m, (SELECT …))."), name);
+        let wrong = |text: &str| {
+            at(
+                Error::user(SqlState::UNDEFINED_FUNCTION, text.to_owned())
+                    .hint("Write ml.predict(MODEL m, TABLE t) or ml.predict(MODEL m, (SELECT …))."),
+                name,
+            )
+        };
         let Some(key) = args.args.first().and_then(reference) else {
             return Err(wrong("ml.predict needs a model"));
         };
         let bound = self.bound(&key)?;
         let input = match args.args.get(1) {
-            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))) => query.clone(),
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))) => {
+                query.clone()
+            }
             _ => return Err(wrong("ml.predict needs a table or a query after the model")),
         };
         if args.args.len() > 2 {
-            return Err(at(Error::unsupported("options of ml.predict are not supported yet"), name));
+            return Err(at(
+                Error::unsupported("options of ml.predict are not supported yet"),
+                name,
+            ));
         }
         let derived = over(&columns(&bound)?, *input)?;
         *factor = TableFactor::Derived {
@@ -245,10 +308,16 @@ impl Rewriter {
 
     /// `predict(m, …)` as a call of the function that holds the version.
     fn call(&mut self, expr: &mut Expr) -> Result<()> {
-        let Expr::Function(function) = expr else { return Ok(()) };
-        let Some(kind) = callee(&function.name) else { return Ok(()) };
+        let Expr::Function(function) = expr else {
+            return Ok(());
+        };
+        let Some(kind) = callee(&function.name) else {
+            return Ok(());
+        };
         let place = function.name.span().start;
-        let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
+        let FunctionArguments::List(list) = &mut function.args else {
+            return Ok(());
+        };
         let given = std::mem::take(&mut list.args);
         let bound = self.bound(&given.first().and_then(reference).unwrap_or_default())?;
         let done = arguments(&bound, kind, given[1..].to_vec()).and_then(|(output, args)| {
@@ -263,7 +332,10 @@ impl Rewriter {
             Ok((shown, args))
         });
         let (shown, args) = done.map_err(|e| e.at_span(place.line, place.column))?;
-        list.args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+        list.args = args
+            .into_iter()
+            .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
+            .collect();
         function.name = Path::from(vec![Ident::with_quote('"', shown)]);
         Ok(())
     }
@@ -283,17 +355,34 @@ fn arguments(bound: &Bound, kind: &str, given: Vec<FunctionArg>) -> Result<(Outp
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => positional.push(expr),
             FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => wildcard = Some(Vec::new()),
             FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(path)) => {
-                wildcard = Some(path.0.iter().filter_map(|p| p.as_ident()).cloned().collect());
+                wildcard = Some(
+                    path.0
+                        .iter()
+                        .filter_map(|p| p.as_ident())
+                        .cloned()
+                        .collect(),
+                );
             }
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+            FunctionArg::Named {
+                name,
+                arg: FunctionArgExpr::Expr(value),
+                ..
+            } => {
                 let name = normal(&name);
-                if kind == "predict_proba" && name == "class" && !features.iter().any(|f| f.name == name) {
+                if kind == "predict_proba"
+                    && name == "class"
+                    && !features.iter().any(|f| f.name == name)
+                {
                     output = Output::ProbaOf(class(bound, &value)?);
                 } else {
                     named.push((name, value));
                 }
             }
-            other => return Err(Error::unsupported(format!("argument {other} of {kind} is not supported"))),
+            other => {
+                return Err(Error::unsupported(format!(
+                    "argument {other} of {kind} is not supported"
+                )));
+            }
         }
     }
     let exprs = match (wildcard, named.is_empty(), positional.is_empty()) {
@@ -310,25 +399,47 @@ fn arguments(bound: &Bound, kind: &str, given: Vec<FunctionArg>) -> Result<(Outp
         (None, false, true) => by_name(bound, named)?,
         (None, true, _) => positional,
         _ => {
-            return Err(Error::unsupported(format!("{kind} takes its features by position, by name or all by *, not mixed")));
+            return Err(Error::unsupported(format!(
+                "{kind} takes its features by position, by name or all by *, not mixed"
+            )));
         }
     };
     if exprs.len() != features.len() {
         return Err(wrong_count(bound, exprs.len()));
     }
-    let typed = exprs.into_iter().zip(features).map(|(expr, feature)| typed(expr, &feature.kind)).collect();
+    let typed = exprs
+        .into_iter()
+        .zip(features)
+        .map(|(expr, feature)| typed(expr, &feature.kind))
+        .collect();
     Ok((output, typed))
 }
 
 fn wrong_count(bound: &Bound, given: usize) -> Error {
-    let names: Vec<&str> = bound.model.features().iter().map(|f| f.name.as_str()).collect();
-    let features = if names.len() == 1 { "feature" } else { "features" };
+    let names: Vec<&str> = bound
+        .model
+        .features()
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
+    let features = if names.len() == 1 {
+        "feature"
+    } else {
+        "features"
+    };
     let were = if given == 1 { "was" } else { "were" };
     Error::user(
         SqlState::UNDEFINED_FUNCTION,
-        format!("model \"{}\" takes {} {features}, but {given} {were} given", bound.name, names.len()),
+        format!(
+            "model \"{}\" takes {} {features}, but {given} {were} given",
+            bound.name,
+            names.len()
+        ),
     )
-    .hint(format!("Its features are: {}. With USING * they are found by name.", names.join(", ")))
+    .hint(format!(
+        "Its features are: {}. With USING * they are found by name.",
+        names.join(", ")
+    ))
 }
 
 /// Named values in the model's order: exact names first, then a unique match without regard to case.
@@ -337,28 +448,47 @@ fn by_name(bound: &Bound, named: Vec<(String, Expr)>) -> Result<Vec<Expr>> {
     let mut slots: Vec<Option<Expr>> = vec![None; features.len()];
     for (name, value) in named {
         let exact = features.iter().position(|f| f.name == name);
-        let alike: Vec<usize> = (0..features.len()).filter(|i| features[*i].name.eq_ignore_ascii_case(&name)).collect();
-        let at = exact.or(if let [one] = alike[..] { Some(one) } else { None });
+        let alike: Vec<usize> = (0..features.len())
+            .filter(|i| features[*i].name.eq_ignore_ascii_case(&name))
+            .collect();
+        let at = exact.or(if let [one] = alike[..] {
+            Some(one)
+        } else {
+            None
+        });
         let Some(at) = at else {
             let error = Error::user(
                 SqlState::UNDEFINED_COLUMN,
                 format!("model \"{}\" has no feature \"{name}\"", bound.name),
             );
-            return Err(match closest(&name, features.iter().map(|f| f.name.as_str())) {
-                Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-                None => error,
-            });
+            return Err(
+                match closest(&name, features.iter().map(|f| f.name.as_str())) {
+                    Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                    None => error,
+                },
+            );
         };
         if slots[at].replace(value).is_some() {
-            return Err(Error::user(SqlState::DUPLICATE_COLUMN, format!("feature \"{}\" is given twice", features[at].name)));
+            return Err(Error::user(
+                SqlState::DUPLICATE_COLUMN,
+                format!("feature \"{}\" is given twice", features[at].name),
+            ));
         }
     }
-    let missing: Vec<&str> =
-        slots.iter().zip(features).filter(|(s, _)| s.is_none()).map(|(_, f)| f.name.as_str()).collect();
+    let missing: Vec<&str> = slots
+        .iter()
+        .zip(features)
+        .filter(|(s, _)| s.is_none())
+        .map(|(_, f)| f.name.as_str())
+        .collect();
     if !missing.is_empty() {
         return Err(Error::user(
             SqlState::UNDEFINED_COLUMN,
-            format!("features of model \"{}\" are missing: {}", bound.name, missing.join(", ")),
+            format!(
+                "features of model \"{}\" are missing: {}",
+                bound.name,
+                missing.join(", ")
+            ),
         ));
     }
     Ok(slots.into_iter().flatten().collect())
@@ -379,7 +509,13 @@ fn typed(expr: Expr, kind: &FeatureKind) -> Expr {
         FeatureKind::Code => ast::DataType::BigInt(None),
         FeatureKind::Text(_) => ast::DataType::Text,
     };
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
 }
 
 /// The class that `class => 'yes'` means.
@@ -392,14 +528,18 @@ fn class(bound: &Bound, value: &Expr) -> Result<usize> {
         },
         _ => None,
     };
-    let text = text.ok_or_else(|| Error::unsupported("class of predict_proba must be a literal"))?;
+    let text =
+        text.ok_or_else(|| Error::unsupported("class of predict_proba must be a literal"))?;
     bound.model.class_index(&text).ok_or_else(|| {
         let known = classes(&bound.model);
         let error = Error::user(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("model \"{}\" has no class \"{text}\"", bound.name),
         );
-        match (closest(&text, known.iter().map(String::as_str)), known.is_empty()) {
+        match (
+            closest(&text, known.iter().map(String::as_str)),
+            known.is_empty(),
+        ) {
             (Some(meant), _) => error.hint(format!("Did you mean \"{meant}\"?")),
             (None, false) => error.hint(format!("Its classes are: {}.", known.join(", "))),
             (None, true) => error.hint("It predicts a number."),
@@ -409,9 +549,15 @@ fn class(bound: &Bound, value: &Expr) -> Result<usize> {
 
 /// Class labels as text, in class order.
 pub fn classes(model: &PinnedModel) -> Vec<String> {
-    let Some(labels) = model.labels() else { return Vec::new() };
+    let Some(labels) = model.labels() else {
+        return Vec::new();
+    };
     match cast(labels, &DataType::Utf8) {
-        Ok(texts) => texts.as_string::<i32>().iter().map(|t| t.unwrap_or_default().to_owned()).collect(),
+        Ok(texts) => texts
+            .as_string::<i32>()
+            .iter()
+            .map(|t| t.unwrap_or_default().to_owned())
+            .collect(),
         Err(_) => Vec::new(),
     }
 }
@@ -424,10 +570,16 @@ fn columns(bound: &Bound) -> Result<String> {
         Some(label) => format!("predicted_{label}"),
         None => "predicted".to_owned(),
     };
-    let mut items = vec!["t.*".to_owned(), format!("predict({model} USING t.*) AS {}", quoted(&predicted))];
+    let mut items = vec![
+        "t.*".to_owned(),
+        format!("predict({model} USING t.*) AS {}", quoted(&predicted)),
+    ];
     if bound.model.task() != Task::Regression {
         let proba = format!("predict_proba({model} USING t.*)");
-        items.push(format!("array_max({proba}) AS {}", quoted(&format!("{predicted}_prob"))));
+        items.push(format!(
+            "array_max({proba}) AS {}",
+            quoted(&format!("{predicted}_prob"))
+        ));
         let labels = classes(&bound.model);
         if labels.len() <= CLASS_COLUMNS_MAX {
             for (index, label) in labels.iter().enumerate() {
@@ -444,7 +596,9 @@ pub fn over(items: &str, input: Query) -> Result<Query> {
     let text = format!("SELECT {items} FROM (SELECT 1) AS t");
     let mut query = *alcedo_sql::parse_query(&text)?;
     let broken = || Error::internal("a query of our own does not parse as written");
-    let ast::SetExpr::Select(select) = query.body.as_mut() else { return Err(broken()) };
+    let ast::SetExpr::Select(select) = query.body.as_mut() else {
+        return Err(broken());
+    };
     match select.from.first_mut().map(|f| &mut f.relation) {
         Some(TableFactor::Derived { subquery, .. }) => **subquery = input,
         _ => return Err(broken()),
@@ -454,5 +608,10 @@ pub fn over(items: &str, input: Query) -> Result<Query> {
 
 /// `AS name`.
 pub fn table_alias(name: &str) -> Option<ast::TableAlias> {
-    Some(ast::TableAlias { explicit: true, name: Ident::with_quote('"', name), columns: Vec::new(), at: None })
+    Some(ast::TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', name),
+        columns: Vec::new(),
+        at: None,
+    })
 }

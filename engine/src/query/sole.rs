@@ -10,8 +10,8 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Fields};
 use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature,
-    Volatility,
+    Accumulator, AggregateUDFImpl, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::Arc;
 
@@ -32,7 +32,9 @@ pub(super) struct Sole {
 
 impl Default for Sole {
     fn default() -> Self {
-        Self { signature: Signature::any(1, Volatility::Immutable) }
+        Self {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
     }
 }
 
@@ -46,23 +48,42 @@ impl AggregateUDFImpl for Sole {
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Struct(fields(&Field::new("value", types[0].clone(), true))))
+        Ok(DataType::Struct(fields(&Field::new(
+            "value",
+            types[0].clone(),
+            true,
+        ))))
     }
 
     fn return_field(&self, args: &[FieldRef]) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new(self.name(), DataType::Struct(fields(&args[0])), true)))
+        Ok(Arc::new(Field::new(
+            self.name(),
+            DataType::Struct(fields(&args[0])),
+            true,
+        )))
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let DataType::Struct(fields) = args.return_field.data_type() else {
             return plan_err!("sole has a struct as its result");
         };
-        Ok(Box::new(SoleAccumulator { value: ScalarValue::try_new_null(fields[0].data_type())?, rows: 0, fields: fields.clone() }))
+        Ok(Box::new(SoleAccumulator {
+            value: ScalarValue::try_new_null(fields[0].data_type())?,
+            rows: 0,
+            fields: fields.clone(),
+        }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let value = args.input_fields[0].as_ref().clone().with_name("sole[value]").with_nullable(true);
-        Ok(vec![Arc::new(value), Arc::new(Field::new("sole[rows]", DataType::Int64, false))])
+        let value = args.input_fields[0]
+            .as_ref()
+            .clone()
+            .with_name("sole[value]")
+            .with_nullable(true);
+        Ok(vec![
+            Arc::new(value),
+            Arc::new(Field::new("sole[rows]", DataType::Int64, false)),
+        ])
     }
 }
 
@@ -101,7 +122,11 @@ impl Accumulator for SoleAccumulator {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let value = self.value.to_array()?;
         let more: ArrayRef = Arc::new(BooleanArray::from(vec![self.rows > 1]));
-        Ok(ScalarValue::Struct(Arc::new(StructArray::try_new(self.fields.clone(), vec![value, more], None)?)))
+        Ok(ScalarValue::Struct(Arc::new(StructArray::try_new(
+            self.fields.clone(),
+            vec![value, more],
+            None,
+        )?)))
     }
 
     fn size(&self) -> usize {
@@ -117,7 +142,9 @@ pub(super) struct SoleValue {
 
 impl Default for SoleValue {
     fn default() -> Self {
-        Self { signature: Signature::any(1, Volatility::Immutable) }
+        Self {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
     }
 }
 
@@ -139,9 +166,13 @@ impl ScalarUDFImpl for SoleValue {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         match args.arg_fields[0].data_type() {
-            DataType::Struct(fields) if fields.len() == 2 => {
-                Ok(Arc::new(fields[0].as_ref().clone().with_name(self.name()).with_nullable(true)))
-            }
+            DataType::Struct(fields) if fields.len() == 2 => Ok(Arc::new(
+                fields[0]
+                    .as_ref()
+                    .clone()
+                    .with_name(self.name())
+                    .with_nullable(true),
+            )),
             other => plan_err!("sole_value takes what sole gives, not {other}"),
         }
     }
@@ -153,16 +184,28 @@ impl ScalarUDFImpl for SoleValue {
         let more = sole.column(1).as_boolean();
         if (0..sole.len()).any(|row| sole.is_valid(row) && more.is_valid(row) && more.value(row)) {
             let text = "more than one row returned by a subquery used as an expression";
-            return Err(into_datafusion(Error::user(SqlState::CARDINALITY_VIOLATION, text)));
+            return Err(into_datafusion(Error::user(
+                SqlState::CARDINALITY_VIOLATION,
+                text,
+            )));
         }
         let value = match sole.nulls() {
             // An outer row without an inner one.
             Some(nulls) => {
                 let valid = BooleanArray::new(nulls.inner().clone(), None);
-                datafusion::arrow::compute::nullif(sole.column(0), &datafusion::arrow::compute::not(&valid)?)?
+                datafusion::arrow::compute::nullif(
+                    sole.column(0),
+                    &datafusion::arrow::compute::not(&valid)?,
+                )?
             }
             None => Arc::clone(sole.column(0)),
         };
-        if scalar { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&value, 0)?)) } else { Ok(ColumnarValue::Array(value)) }
+        if scalar {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &value, 0,
+            )?))
+        } else {
+            Ok(ColumnarValue::Array(value))
+        }
     }
 }

@@ -1,28 +1,30 @@
 //! DataFusion set up: functions, rules and limits once per engine, variables once per statement.
 
+use super::Context;
 use super::arithmetic::CheckedArithmetic;
 use super::correlated::CorrelatedSubqueries;
 use super::error::from_datafusion;
-use super::sql_types::SqlTypes;
-use super::Context;
 use super::literals::ArrayLiterals;
 use super::sole::{Sole, SoleValue};
+use super::sql_types::SqlTypes;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// The engine's runtime: one memory pool that spills, one place for spilled files, our object stores.
 pub fn runtime(config: &Config, stores: Arc<dyn ObjectStoreRegistry>) -> Result<Arc<RuntimeEnv>> {
-    let bytes = config.memory_bytes_max.unwrap_or_else(|| machine_memory() / 10 * 6);
+    let bytes = config
+        .memory_bytes_max
+        .unwrap_or_else(|| machine_memory() / 10 * 6);
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     let top = NonZeroUsize::new(3).expect("three is not zero");
     let spill = match &config.temp_dir {
@@ -30,7 +32,10 @@ pub fn runtime(config: &Config, stores: Arc<dyn ObjectStoreRegistry>) -> Result<
         None => DiskManagerMode::OsTmpDirectory,
     };
     RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)))
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(
+            FairSpillPool::new(bytes),
+            top,
+        )))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
         .with_object_store_registry(stores)
         // New files are seen by the next query.
@@ -41,10 +46,9 @@ pub fn runtime(config: &Config, stores: Arc<dyn ObjectStoreRegistry>) -> Result<
 
 /// The state that statements clone: every function and rule registered.
 pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
-    let mut config = SessionConfig::new().with_information_schema(false).with_default_catalog_and_schema(
-        crate::catalog::DATABASE,
-        crate::catalog::PUBLIC,
-    );
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_default_catalog_and_schema(crate::catalog::DATABASE, crate::catalog::PUBLIC);
     let options = config.options_mut();
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.map_string_types_to_utf8view = false;
@@ -66,8 +70,12 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     register(&mut state, functions)?;
     register_aliases(&mut state)?;
     register(&mut state, vec![Arc::new(SoleValue::default().into())])?;
-    state.register_udaf(Arc::new(Sole::default().into())).map_err(from_datafusion)?;
-    state.register_expr_planner(Arc::new(ArrayLiterals)).map_err(from_datafusion)?;
+    state
+        .register_udaf(Arc::new(Sole::default().into()))
+        .map_err(from_datafusion)?;
+    state
+        .register_expr_planner(Arc::new(ArrayLiterals))
+        .map_err(from_datafusion)?;
     Ok(state)
 }
 
@@ -79,13 +87,17 @@ fn register_aliases(state: &mut SessionState) -> Result<()> {
     for (name, alias) in SCALAR_ALIASES {
         if let Some(function) = state.scalar_functions().get(*name).cloned() {
             let function = function.as_ref().clone().with_aliases([*alias]);
-            state.register_udf(Arc::new(function)).map_err(from_datafusion)?;
+            state
+                .register_udf(Arc::new(function))
+                .map_err(from_datafusion)?;
         }
     }
     for (name, alias) in AGGREGATE_ALIASES {
         if let Some(function) = state.aggregate_functions().get(*name).cloned() {
             let function = function.as_ref().clone().with_aliases([*alias]);
-            state.register_udaf(Arc::new(function)).map_err(from_datafusion)?;
+            state
+                .register_udaf(Arc::new(function))
+                .map_err(from_datafusion)?;
         }
     }
     Ok(())
@@ -107,11 +119,15 @@ impl Context {
     pub fn state(&self) -> Result<SessionState> {
         let mut state = self.services.template.clone();
         {
-            let vars = self.vars.lock().map_err(|_| Error::internal("session variables are poisoned"))?;
+            let vars = self
+                .vars
+                .lock()
+                .map_err(|_| Error::internal("session variables are poisoned"))?;
             let options = state.config_mut().options_mut();
             options.execution.time_zone = Some(vars.time_zone());
             if let Some(rows) = vars.batch_size() {
-                options.execution.batch_size = ConfigNonZeroUsize::try_new(rows).map_err(from_datafusion)?;
+                options.execution.batch_size =
+                    ConfigNonZeroUsize::try_new(rows).map_err(from_datafusion)?;
             }
             if let Some(partitions) = vars.target_partitions() {
                 options.execution.target_partitions = partitions;
@@ -126,8 +142,17 @@ impl Context {
 /// Bytes of memory of this machine, or of its control group when that is less.
 fn machine_memory() -> u64 {
     // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
-    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
-    let machine = u64::try_from(pages).unwrap_or(0).saturating_mul(u64::try_from(size).unwrap_or(0));
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse().ok());
+    let (pages, size) = unsafe {
+        (
+            libc::sysconf(libc::_SC_PHYS_PAGES),
+            libc::sysconf(libc::_SC_PAGESIZE),
+        )
+    };
+    let machine = u64::try_from(pages)
+        .unwrap_or(0)
+        .saturating_mul(u64::try_from(size).unwrap_or(0));
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|t| t.trim().parse().ok());
     group.unwrap_or(machine).min(machine).max(512 << 20)
 }

@@ -9,8 +9,8 @@ use super::predict::{Bound, classes, is_ml, over, reference, table_alias};
 use crate::error::{Error, Kind, Result};
 use crate::model::metrics::{self, Evaluation};
 use alcedo_sql::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName as Path, Query, Spanned, TableFactor, Value, VisitMut,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName as Path, Query, Spanned, TableFactor,
+    Value, VisitMut, VisitorMut,
 };
 use alcedo_sql::{SqlState, quote_literal};
 use alcedo_udfs::score::Task;
@@ -59,7 +59,9 @@ pub async fn bind(
     for call in taker.calls {
         let (line, column) = (call.line, call.column);
         let name = TableReference::bare(call.table.clone());
-        let provider = table(ctx, call).await.map_err(|e| e.at_span(line, column))?;
+        let provider = table(ctx, call)
+            .await
+            .map_err(|e| e.at_span(line, column))?;
         tables.insert(name, provider_as_source(provider));
     }
     Ok(tables)
@@ -82,22 +84,36 @@ impl VisitorMut for Taker {
 
 impl Taker {
     fn take(&mut self, factor: &mut TableFactor) -> Result<()> {
-        let TableFactor::Table { name, alias, args, .. } = factor else { return Ok(()) };
-        let Some(function) = FUNCTIONS.iter().find(|f| is_ml(name, f)) else { return Ok(()) };
-        let Some(given) = args.take() else { return Ok(()) };
+        let TableFactor::Table {
+            name, alias, args, ..
+        } = factor
+        else {
+            return Ok(());
+        };
+        let Some(function) = FUNCTIONS.iter().find(|f| is_ml(name, f)) else {
+            return Ok(());
+        };
+        let Some(given) = args.take() else {
+            return Ok(());
+        };
         let start = name.span().start;
         let wrong = || {
-            Error::user(SqlState::UNDEFINED_FUNCTION, format!("wrong arguments of ml.{function}"))
-                .hint(match *function {
-                    "evaluate" => "Write ml.evaluate(MODEL m) or ml.evaluate(MODEL m, (SELECT …)).",
-                    _ => "Write ml.feature_importance(MODEL m).",
-                })
-                .at_span(start.line, start.column)
+            Error::user(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("wrong arguments of ml.{function}"),
+            )
+            .hint(match *function {
+                "evaluate" => "Write ml.evaluate(MODEL m) or ml.evaluate(MODEL m, (SELECT …)).",
+                _ => "Write ml.feature_importance(MODEL m).",
+            })
+            .at_span(start.line, start.column)
         };
         let model = given.args.first().and_then(reference).ok_or_else(wrong)?;
         let input = match &given.args[1..] {
             [] => None,
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))] if *function == "evaluate" => {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))]
+                if *function == "evaluate" =>
+            {
                 Some((**query).clone())
             }
             _ => return Err(wrong()),
@@ -107,7 +123,14 @@ impl Taker {
         if alias.is_none() {
             *alias = table_alias(function);
         }
-        self.calls.push(Call { function, table, model, input, line: start.line, column: start.column });
+        self.calls.push(Call {
+            function,
+            table,
+            model,
+            input,
+            line: start.line,
+            column: start.column,
+        });
         Ok(())
     }
 }
@@ -123,14 +146,22 @@ async fn table(ctx: &Context, call: Call) -> Result<Arc<dyn datafusion::catalog:
         if version.metrics.is_empty() {
             return Err(Error::user(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("model \"{}\" has no held-out rows to evaluate with", bound.name),
+                format!(
+                    "model \"{}\" has no held-out rows to evaluate with",
+                    bound.name
+                ),
             )
             .hint("Give the rows: ml.evaluate(MODEL m, (SELECT …))."));
         }
         return memory(row(&schema, &version.metrics)?);
     };
     let plan = plan(ctx, &bound, input).await?;
-    let stream = EvaluationStream { ctx: ctx.clone(), bound, plan, schema: Arc::clone(&schema) };
+    let stream = EvaluationStream {
+        ctx: ctx.clone(),
+        bound,
+        plan,
+        schema: Arc::clone(&schema),
+    };
     let table = StreamingTable::try_new(schema, vec![Arc::new(stream)]).map_err(from_datafusion)?;
     Ok(Arc::new(table))
 }
@@ -142,24 +173,36 @@ fn memory(batch: RecordBatch) -> Result<Arc<dyn datafusion::catalog::TableProvid
 
 fn schema(task: Task) -> SchemaRef {
     let field = |name: &&str| Field::new(*name, DataType::Float64, true);
-    Arc::new(Schema::new(metrics::names(task).iter().map(field).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        metrics::names(task).iter().map(field).collect::<Vec<_>>(),
+    ))
 }
 
 fn row(schema: &SchemaRef, figures: &BTreeMap<String, f64>) -> Result<RecordBatch> {
-    let figure = |f: &Arc<Field>| Arc::new(Float64Array::from(vec![figures.get(f.name()).copied()])) as ArrayRef;
-    RecordBatch::try_new(Arc::clone(schema), schema.fields().iter().map(figure).collect())
-        .map_err(|e| Error::internal(format!("a row of figures does not fit: {e}")))
+    let figure = |f: &Arc<Field>| {
+        Arc::new(Float64Array::from(vec![figures.get(f.name()).copied()])) as ArrayRef
+    };
+    RecordBatch::try_new(
+        Arc::clone(schema),
+        schema.fields().iter().map(figure).collect(),
+    )
+    .map_err(|e| Error::internal(format!("a row of figures does not fit: {e}")))
 }
 
 /// The true label and the model's answer for every row of a query.
 async fn plan(ctx: &Context, bound: &Bound, input: Query) -> Result<LogicalPlan> {
     if has_parameters(&input) {
-        return Err(Error::unsupported("parameters inside ml.evaluate are not supported"));
+        return Err(Error::unsupported(
+            "parameters inside ml.evaluate are not supported",
+        ));
     }
     let Some(label) = &bound.label else {
         return Err(Error::user(
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!("model \"{}\" does not know the name of its label", bound.name),
+            format!(
+                "model \"{}\" does not know the name of its label",
+                bound.name
+            ),
         )
         .hint("Register it with OPTIONS (label = '…')."));
     };
@@ -183,7 +226,9 @@ fn has_parameters(query: &Query) -> bool {
         type Break = ();
         fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Value(v) if matches!(v.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+                Expr::Value(v) if matches!(v.value, Value::Placeholder(_)) => {
+                    ControlFlow::Break(())
+                }
                 _ => ControlFlow::Continue(()),
             }
         }
@@ -209,35 +254,65 @@ impl PartitionStream for EvaluationStream {
         let (ctx, bound) = (self.ctx.clone(), self.bound.clone());
         let (plan, schema) = (self.plan.clone(), Arc::clone(&self.schema));
         let row = async move {
-            let figures = evaluate(&ctx, &bound, plan).await.map_err(super::error::into_datafusion)?;
+            let figures = evaluate(&ctx, &bound, plan)
+                .await
+                .map_err(super::error::into_datafusion)?;
             row(&schema, &figures).map_err(super::error::into_datafusion)
         };
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::once(row)))
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            futures::stream::once(row),
+        ))
     }
 }
 
-async fn evaluate(ctx: &Context, bound: &Bound, plan: LogicalPlan) -> Result<BTreeMap<String, f64>> {
+async fn evaluate(
+    ctx: &Context,
+    bound: &Bound,
+    plan: LogicalPlan,
+) -> Result<BTreeMap<String, f64>> {
     let mut rows = ctx.stream(plan).await?;
-    let codes: HashMap<String, f64> =
-        classes(&bound.model).into_iter().enumerate().map(|(code, label)| (label, code as f64)).collect();
+    let codes: HashMap<String, f64> = classes(&bound.model)
+        .into_iter()
+        .enumerate()
+        .map(|(code, label)| (label, code as f64))
+        .collect();
     let mut evaluation = Evaluation::new(bound.model.task());
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
         add(&mut evaluation, &bound.model.task(), &codes, &batch)?;
     }
     if evaluation.rows() == 0 {
-        return Err(Error::user(SqlState::DATA_EXCEPTION, "there are no rows with a label to evaluate with"));
+        return Err(Error::user(
+            SqlState::DATA_EXCEPTION,
+            "there are no rows with a label to evaluate with",
+        ));
     }
     Ok(evaluation.finish())
 }
 
 /// Adds the labelled rows of a batch.
-fn add(evaluation: &mut Evaluation, task: &Task, codes: &HashMap<String, f64>, batch: &RecordBatch) -> Result<()> {
-    let broken = |what: &str| Error::new(Kind::Internal, SqlState::INTERNAL_ERROR, format!("an evaluation has no {what}"));
+fn add(
+    evaluation: &mut Evaluation,
+    task: &Task,
+    codes: &HashMap<String, f64>,
+    batch: &RecordBatch,
+) -> Result<()> {
+    let broken = |what: &str| {
+        Error::new(
+            Kind::Internal,
+            SqlState::INTERNAL_ERROR,
+            format!("an evaluation has no {what}"),
+        )
+    };
     if *task == Task::Regression {
         let (truth, predicted) = (batch.column(0), batch.column(1));
-        let truth = truth.as_primitive_opt::<Float64Type>().ok_or_else(|| broken("numbers"))?;
-        let predicted = predicted.as_primitive_opt::<Float64Type>().ok_or_else(|| broken("predictions"))?;
+        let truth = truth
+            .as_primitive_opt::<Float64Type>()
+            .ok_or_else(|| broken("numbers"))?;
+        let predicted = predicted
+            .as_primitive_opt::<Float64Type>()
+            .ok_or_else(|| broken("predictions"))?;
         for (t, p) in truth.iter().zip(predicted) {
             if let (Some(t), Some(p)) = (t.filter(|t| !t.is_nan()), p) {
                 evaluation.push(t, &[p]);
@@ -245,16 +320,25 @@ fn add(evaluation: &mut Evaluation, task: &Task, codes: &HashMap<String, f64>, b
         }
         return Ok(());
     }
-    let truth = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8).map_err(|_| broken("labels"))?;
-    let lists = batch.column(1).as_list_opt::<i32>().ok_or_else(|| broken("probabilities"))?;
+    let truth = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8)
+        .map_err(|_| broken("labels"))?;
+    let lists = batch
+        .column(1)
+        .as_list_opt::<i32>()
+        .ok_or_else(|| broken("probabilities"))?;
     for (row, text) in truth.as_string::<i32>().iter().enumerate() {
         let Some(text) = text else { continue };
         let code = codes.get(text).copied().ok_or_else(|| {
-            Error::user(SqlState::DATA_EXCEPTION, format!("\"{text}\" is no class of the model"))
-                .hint("Leave such rows out of the query.")
+            Error::user(
+                SqlState::DATA_EXCEPTION,
+                format!("\"{text}\" is no class of the model"),
+            )
+            .hint("Leave such rows out of the query.")
         })?;
         let list = lists.value(row);
-        let list = list.as_primitive_opt::<Float64Type>().ok_or_else(|| broken("probabilities"))?;
+        let list = list
+            .as_primitive_opt::<Float64Type>()
+            .ok_or_else(|| broken("probabilities"))?;
         match task {
             Task::Binary => evaluation.push(code, &list.values()[list.len() - 1..]),
             _ => evaluation.push(code, list.values()),
@@ -264,14 +348,19 @@ fn add(evaluation: &mut Evaluation, task: &Task, codes: &HashMap<String, f64>, b
 }
 
 /// What each feature gained over all splits, and in how many it is.
-async fn importance(ctx: &Context, bound: &Bound) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
+async fn importance(
+    ctx: &Context,
+    bound: &Bound,
+) -> Result<Arc<dyn datafusion::catalog::TableProvider>> {
     let version = crate::model::version_of(&ctx.snapshot, &bound.name, bound.version)?;
     let manifest = ctx.services.models.manifest(version).await?;
     let names: Vec<&str> = manifest.features.iter().map(|f| f.name.as_str()).collect();
     let known = manifest.importance.len() == names.len();
     let values = |pick: fn(&(f64, f64)) -> f64| -> ArrayRef {
         let of = |i: usize| known.then(|| pick(&manifest.importance[i]));
-        Arc::new(Float64Array::from((0..names.len()).map(of).collect::<Vec<_>>()))
+        Arc::new(Float64Array::from(
+            (0..names.len()).map(of).collect::<Vec<_>>(),
+        ))
     };
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("feature", Arc::new(StringArray::from(names.clone()))),

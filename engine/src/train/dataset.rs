@@ -26,7 +26,10 @@ pub enum Target {
     Numbers(Vec<f64>),
     /// Indexes of classes, and their labels as text in class order.
     #[allow(missing_docs)]
-    Classes { codes: Vec<u32>, labels: Vec<String> },
+    Classes {
+        codes: Vec<u32>,
+        labels: Vec<String>,
+    },
 }
 
 /// The spooled features.
@@ -83,7 +86,12 @@ pub struct Chunk<'a> {
 
 impl Data {
     /// Rows without weights or split values; nothing is held out yet.
-    pub fn new(features: Rows, inputs: Vec<Input>, target: Target, label: (String, SqlType)) -> Self {
+    pub fn new(
+        features: Rows,
+        inputs: Vec<Input>,
+        target: Target,
+        label: (String, SqlType),
+    ) -> Self {
         Self {
             features,
             inputs,
@@ -119,14 +127,25 @@ impl Data {
 
     /// Makes classes of a numeric label.
     pub fn classify(&mut self) -> Result<()> {
-        let Target::Numbers(values) = &self.target else { return Ok(()) };
+        let Target::Numbers(values) = &self.target else {
+            return Ok(());
+        };
         let distinct = Self::distinct(values, CLASSES_MAX).ok_or_else(too_many_classes)?;
-        let place = |v: &f64| distinct.binary_search_by(|d| d.total_cmp(&(v + 0.0))).unwrap_or(0) as u32;
+        let place = |v: &f64| {
+            distinct
+                .binary_search_by(|d| d.total_cmp(&(v + 0.0)))
+                .unwrap_or(0) as u32
+        };
         let codes = values.iter().map(place).collect();
         let floats: ArrayRef = Arc::new(Float64Array::from(distinct));
         let typed = cast(&floats, &arrow_type(&self.label.1)).map_err(arrow)?;
         let texts = cast(&typed, &DataType::Utf8).map_err(arrow)?;
-        let labels = texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect();
+        let labels = texts
+            .as_string::<i32>()
+            .iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect();
         self.target = Target::Classes { codes, labels };
         Ok(())
     }
@@ -134,11 +153,15 @@ impl Data {
     /// Moves a class to the end, where the positive one of two stands.
     pub fn put_last(&mut self, class: &str) -> Result<()> {
         let Target::Classes { codes, labels } = &mut self.target else {
-            return Err(super::options::bad("positive_class needs a label with classes"));
+            return Err(super::options::bad(
+                "positive_class needs a label with classes",
+            ));
         };
         let Some(at) = labels.iter().position(|l| l == class) else {
-            return Err(super::options::bad(format!("the label has no class \"{class}\""))
-                .hint(format!("Its classes are: {}.", labels.join(", "))));
+            return Err(
+                super::options::bad(format!("the label has no class \"{class}\""))
+                    .hint(format!("Its classes are: {}.", labels.join(", "))),
+            );
         };
         let last = labels.len() - 1;
         labels.swap(at, last);
@@ -168,7 +191,11 @@ impl Data {
 
     /// The held-out rows, or the others.
     pub fn part(&self, held: bool) -> Part<'_> {
-        Part { data: self, held, rows: self.held.iter().filter(|h| **h == held).count() }
+        Part {
+            data: self,
+            held,
+            rows: self.held.iter().filter(|h| **h == held).count(),
+        }
     }
 }
 
@@ -197,7 +224,9 @@ impl Part<'_> {
         let (mut from, mut start) = (0, 0);
         while from < data.rows() {
             let count = step.min(data.rows() - from);
-            data.features.spool.read(from, count, &mut bytes, &mut values)?;
+            data.features
+                .spool
+                .read(from, count, &mut bytes, &mut values)?;
             rows.clear();
             labels.clear();
             weights.clear();
@@ -217,7 +246,13 @@ impl Part<'_> {
             self.settle(&mut values);
             if kept > 0 {
                 let weights = data.weights.is_some().then_some(weights.as_slice());
-                f(&Chunk { start, values: &values, rows: &rows, labels: &labels, weights })?;
+                f(&Chunk {
+                    start,
+                    values: &values,
+                    rows: &rows,
+                    labels: &labels,
+                    weights,
+                })?;
             }
             start += kept;
             from += count;
@@ -241,11 +276,17 @@ impl Part<'_> {
 
 /// 22000 for a label with too many classes.
 pub fn too_many_classes() -> Error {
-    Error::user(SqlState::DATA_EXCEPTION, format!("the label has more than {CLASSES_MAX} different values"))
-        .hint("Use task = 'regression' for numbers.")
+    Error::user(
+        SqlState::DATA_EXCEPTION,
+        format!("the label has more than {CLASSES_MAX} different values"),
+    )
+    .hint("Use task = 'regression' for numbers.")
 }
 
 /// A column that cannot be converted: 22000.
 pub fn arrow(error: datafusion::arrow::error::ArrowError) -> Error {
-    Error::user(SqlState::DATA_EXCEPTION, format!("a column cannot be read: {error}"))
+    Error::user(
+        SqlState::DATA_EXCEPTION,
+        format!("a column cannot be read: {error}"),
+    )
 }

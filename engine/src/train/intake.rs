@@ -62,7 +62,13 @@ impl Interner {
         for (place, code) in order.iter().enumerate() {
             places[*code as usize] = place as u32;
         }
-        (order.iter().map(|code| self.texts[*code as usize].clone()).collect(), places)
+        (
+            order
+                .iter()
+                .map(|code| self.texts[*code as usize].clone())
+                .collect(),
+            places,
+        )
     }
 }
 
@@ -104,9 +110,18 @@ struct Intake {
 /// # Errors
 /// 42703 for columns that are named but not there, 42804 for types that cannot be used, 22000 for rows that
 /// cannot be learnt from.
-pub async fn read(ctx: &Context, options: &TrainOptions, mut rows: SendableRecordBatchStream) -> Result<Data> {
+pub async fn read(
+    ctx: &Context,
+    options: &TrainOptions,
+    mut rows: SendableRecordBatchStream,
+) -> Result<Data> {
     let mut intake = Intake::new(options, &rows.schema())?;
-    let folder = ctx.services.config.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = ctx
+        .services
+        .config
+        .temp_dir
+        .clone()
+        .unwrap_or_else(std::env::temp_dir);
     let mut writer = Writer::create(&folder, intake.features.len())?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(from_datafusion)?;
@@ -126,8 +141,9 @@ fn column(schema: &Schema, name: &str, what: &str) -> Result<usize> {
     if let Some(index) = fields.iter().position(|f| f.name() == name) {
         return Ok(index);
     }
-    let alike: Vec<usize> =
-        (0..fields.len()).filter(|i| fields[*i].name().eq_ignore_ascii_case(name)).collect();
+    let alike: Vec<usize> = (0..fields.len())
+        .filter(|i| fields[*i].name().eq_ignore_ascii_case(name))
+        .collect();
     if let [index] = alike[..] {
         return Ok(index);
     }
@@ -135,35 +151,53 @@ fn column(schema: &Schema, name: &str, what: &str) -> Result<usize> {
         SqlState::UNDEFINED_COLUMN,
         format!("{what} column \"{name}\" is not in the training query"),
     );
-    Err(match closest(name, fields.iter().map(|f| f.name().as_str())) {
-        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-        None => error,
-    })
+    Err(
+        match closest(name, fields.iter().map(|f| f.name().as_str())) {
+            Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+            None => error,
+        },
+    )
 }
 
 /// What the types of features may be.
 fn incoming(index: usize, field: &Field, categorical: bool) -> Result<Incoming> {
     let sql = sql_type(field);
     let feature = Feature::numeric(field.name());
-    let text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-        || matches!(field.data_type(), DataType::Dictionary(_, v) if matches!(**v, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View));
+    let text = matches!(
+        field.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    ) || matches!(field.data_type(), DataType::Dictionary(_, v) if matches!(**v, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View));
     let usable = match sql {
         SqlType::Json | SqlType::Jsonb | SqlType::Uuid => false,
         _ if text => true,
         _ if categorical => matches!(
             sql,
-            SqlType::Bool | SqlType::Int2 | SqlType::Int4 | SqlType::Int8 | SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_)
+            SqlType::Bool
+                | SqlType::Int2
+                | SqlType::Int4
+                | SqlType::Int8
+                | SqlType::Float4
+                | SqlType::Float8
+                | SqlType::Numeric(_)
         ),
         _ => feature.accepts(field.data_type()).is_ok(),
     };
     if !usable {
         return Err(Error::user(
             SqlState::DATATYPE_MISMATCH,
-            format!("column \"{}\" of type {sql} cannot be a feature", field.name()),
+            format!(
+                "column \"{}\" of type {sql} cannot be a feature",
+                field.name()
+            ),
         )
         .hint("Cast it in the training query, or leave it out."));
     }
-    Ok(Incoming { index, feature, sql_type: sql, interner: (text || categorical).then(Interner::default) })
+    Ok(Incoming {
+        index,
+        feature,
+        sql_type: sql,
+        interner: (text || categorical).then(Interner::default),
+    })
 }
 
 impl Intake {
@@ -175,8 +209,16 @@ impl Intake {
                     .hint("Name the column to predict: OPTIONS (label = '…').")
             })?,
         };
-        let weight = options.weight.as_deref().map(|w| column(schema, w, "weight")).transpose()?;
-        let split = options.split_column.as_deref().map(|s| column(schema, s, "split")).transpose()?;
+        let weight = options
+            .weight
+            .as_deref()
+            .map(|w| column(schema, w, "weight"))
+            .transpose()?;
+        let split = options
+            .split_column
+            .as_deref()
+            .map(|s| column(schema, s, "split"))
+            .transpose()?;
         let categorical: Vec<usize> = options
             .categorical
             .iter()
@@ -188,29 +230,46 @@ impl Intake {
             .map(|(i, field)| incoming(i, field, categorical.contains(&i)))
             .collect::<Result<_>>()?;
         if features.is_empty() {
-            return Err(Error::user(SqlState::DATA_EXCEPTION, "the training query has no feature columns"));
+            return Err(Error::user(
+                SqlState::DATA_EXCEPTION,
+                "the training query has no feature columns",
+            ));
         }
         for (i, one) in features.iter().enumerate() {
-            if features[..i].iter().any(|f| f.feature.name == one.feature.name) {
+            if features[..i]
+                .iter()
+                .any(|f| f.feature.name == one.feature.name)
+            {
                 return Err(Error::user(
                     SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{}\" is in the training query twice", one.feature.name),
+                    format!(
+                        "column \"{}\" is in the training query twice",
+                        one.feature.name
+                    ),
                 ));
             }
         }
         let field = schema.field(label);
         let label_type = sql_type(field);
         let labels = match label_type {
-            SqlType::Text | SqlType::Varchar(_) | SqlType::Char(_) | SqlType::Name | SqlType::Bool => {
-                Labels::Classes(Interner::default(), Vec::new())
-            }
-            SqlType::Int2 | SqlType::Int4 | SqlType::Int8 | SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_) => {
-                Labels::Numbers(Vec::new())
-            }
+            SqlType::Text
+            | SqlType::Varchar(_)
+            | SqlType::Char(_)
+            | SqlType::Name
+            | SqlType::Bool => Labels::Classes(Interner::default(), Vec::new()),
+            SqlType::Int2
+            | SqlType::Int4
+            | SqlType::Int8
+            | SqlType::Float4
+            | SqlType::Float8
+            | SqlType::Numeric(_) => Labels::Numbers(Vec::new()),
             _ => {
                 return Err(Error::user(
                     SqlState::DATATYPE_MISMATCH,
-                    format!("column \"{}\" of type {label_type} cannot be a label", field.name()),
+                    format!(
+                        "column \"{}\" of type {label_type} cannot be a label",
+                        field.name()
+                    ),
                 ));
             }
         };
@@ -234,7 +293,10 @@ impl Intake {
         let kept = self.take_labels(batch.column(self.label))?;
         self.rows += kept.len();
         if self.rows > ROWS_MAX {
-            return Err(Error::user(SqlState::DATA_EXCEPTION, format!("a training takes at most {ROWS_MAX} rows")));
+            return Err(Error::user(
+                SqlState::DATA_EXCEPTION,
+                format!("a training takes at most {ROWS_MAX} rows"),
+            ));
         }
         if let Some(index) = self.weight {
             let values = numbers("weight", batch.column(index))?;
@@ -253,8 +315,11 @@ impl Intake {
             let values = numbers("split", batch.column(index))?;
             self.order.extend(kept.iter().map(|row| values.value(*row)));
         }
-        let columns: Vec<Column> =
-            self.features.iter_mut().map(|f| f.take(batch.column(f.index))).collect::<Result<_>>()?;
+        let columns: Vec<Column> = self
+            .features
+            .iter_mut()
+            .map(|f| f.take(batch.column(f.index)))
+            .collect::<Result<_>>()?;
         let mut row_values = vec![0.0; columns.len()];
         for row in kept {
             for (value, column) in row_values.iter_mut().zip(&columns) {
@@ -272,7 +337,9 @@ impl Intake {
             Labels::Numbers(values) => {
                 let floats = cast(array, &DataType::Float64).map_err(arrow)?;
                 for (row, value) in floats.as_primitive::<Float64Type>().iter().enumerate() {
-                    let Some(value) = value.filter(|v| !v.is_nan()) else { continue };
+                    let Some(value) = value.filter(|v| !v.is_nan()) else {
+                        continue;
+                    };
                     if value.is_infinite() {
                         return Err(Error::user(SqlState::DATA_EXCEPTION, "a label is infinite"));
                     }
@@ -284,7 +351,11 @@ impl Intake {
                 let texts = cast(array, &DataType::Utf8).map_err(arrow)?;
                 for (row, text) in texts.as_string::<i32>().iter().enumerate() {
                     let Some(text) = text else { continue };
-                    codes.push(interner.code(text, CLASSES_MAX).ok_or_else(too_many_classes)?);
+                    codes.push(
+                        interner
+                            .code(text, CLASSES_MAX)
+                            .ok_or_else(too_many_classes)?,
+                    );
                     kept.push(row);
                 }
             }
@@ -295,13 +366,24 @@ impl Intake {
 
     fn finish(self, spool: Spool, options: &TrainOptions) -> Result<Data> {
         if self.rows == 0 {
-            let text = if self.unlabelled > 0 { "no row has a label" } else { "the training query gives no rows" };
+            let text = if self.unlabelled > 0 {
+                "no row has a label"
+            } else {
+                "the training query gives no rows"
+            };
             return Err(Error::user(SqlState::DATA_EXCEPTION, text));
         }
         let mut inputs = Vec::with_capacity(self.features.len());
         let mut places = Vec::with_capacity(self.features.len());
         for incoming in self.features {
-            let numeric = !matches!(incoming.sql_type, SqlType::Text | SqlType::Varchar(_) | SqlType::Char(_) | SqlType::Name | SqlType::Bool);
+            let numeric = !matches!(
+                incoming.sql_type,
+                SqlType::Text
+                    | SqlType::Varchar(_)
+                    | SqlType::Char(_)
+                    | SqlType::Name
+                    | SqlType::Bool
+            );
             let (kind, place) = match &incoming.interner {
                 None => (InputKind::Numeric, None),
                 Some(interner) => {
@@ -309,7 +391,11 @@ impl Intake {
                     (InputKind::Text(texts), Some(place))
                 }
             };
-            inputs.push(Input { name: incoming.feature.name, sql_type: incoming.sql_type.to_string(), kind });
+            inputs.push(Input {
+                name: incoming.feature.name,
+                sql_type: incoming.sql_type.to_string(),
+                kind,
+            });
             places.push(place);
         }
         let target = match self.labels {
@@ -317,7 +403,10 @@ impl Intake {
             Labels::Classes(interner, codes) => {
                 // Labels of booleans are the texts false and true: their order is that of the bytes too.
                 let (labels, place) = interner.sorted(false);
-                Target::Classes { codes: codes.iter().map(|c| place[*c as usize]).collect(), labels }
+                Target::Classes {
+                    codes: codes.iter().map(|c| place[*c as usize]).collect(),
+                    labels,
+                }
             }
         };
         let order = match options.method {
@@ -355,12 +444,17 @@ impl Incoming {
             let floats = cast(array, &DataType::Float64).map_err(arrow)?;
             let values = floats.as_primitive::<Float64Type>().iter();
             values
-                .map(|v| v.filter(|v| !v.is_nan()).map_or(Ok(f64::NAN), |v| code(&v.to_string())))
+                .map(|v| {
+                    v.filter(|v| !v.is_nan())
+                        .map_or(Ok(f64::NAN), |v| code(&v.to_string()))
+                })
                 .collect::<Result<_>>()?
         } else {
             let texts = cast(array, &DataType::Utf8).map_err(arrow)?;
             let values = texts.as_string::<i32>().iter();
-            values.map(|t| t.map_or(Ok(f64::NAN), &mut code)).collect::<Result<_>>()?
+            values
+                .map(|t| t.map_or(Ok(f64::NAN), &mut code))
+                .collect::<Result<_>>()?
         };
         Ok(Column::Values(codes.into()))
     }
@@ -371,8 +465,10 @@ fn numbers(name: &str, array: &ArrayRef) -> Result<Column> {
     Feature::numeric(name).read(array).map_err(|_| {
         Error::user(
             SqlState::DATATYPE_MISMATCH,
-            format!("the {name} column must be a number or a time, not {}", sql_type(&Field::new("", array.data_type().clone(), true))),
+            format!(
+                "the {name} column must be a number or a time, not {}",
+                sql_type(&Field::new("", array.data_type().clone(), true))
+            ),
         )
     })
 }
-

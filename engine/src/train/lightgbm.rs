@@ -33,7 +33,8 @@ pub fn aliases() -> Result<BTreeMap<String, Vec<String>>> {
         // SAFETY: `out` has `length` bytes; the library writes no more and tells how many it needs.
         unsafe { sys::LGBM_DumpParamAliases(length, out_length, out) }
     })?;
-    serde_json::from_str(&text).map_err(|e| Error::internal(format!("the library's parameters do not parse: {e}")))
+    serde_json::from_str(&text)
+        .map_err(|e| Error::internal(format!("the library's parameters do not parse: {e}")))
 }
 
 /// Whether an objective learns classes.
@@ -47,7 +48,18 @@ pub fn classifies(objective: &str) -> bool {
 /// 22023 for unknown ones, 0A000 for rankings.
 pub fn objective_name(name: &str) -> Result<String> {
     const NAMES: &[(&str, &[&str])] = &[
-        ("regression", &["regression_l2", "l2", "mean_squared_error", "mse", "l2_root", "root_mean_squared_error", "rmse"]),
+        (
+            "regression",
+            &[
+                "regression_l2",
+                "l2",
+                "mean_squared_error",
+                "mse",
+                "l2_root",
+                "root_mean_squared_error",
+                "rmse",
+            ],
+        ),
         ("regression_l1", &["l1", "mean_absolute_error", "mae"]),
         ("huber", &[]),
         ("fair", &[]),
@@ -63,11 +75,16 @@ pub fn objective_name(name: &str) -> Result<String> {
         ("cross_entropy_lambda", &["xentlambda"]),
     ];
     let folded = name.to_lowercase();
-    if let Some((own, _)) = NAMES.iter().find(|(own, others)| *own == folded || others.contains(&folded.as_str())) {
+    if let Some((own, _)) = NAMES
+        .iter()
+        .find(|(own, others)| *own == folded || others.contains(&folded.as_str()))
+    {
         return Ok((*own).to_owned());
     }
     if ["lambdarank", "rank_xendcg", "xendcg", "rank"].contains(&folded.as_str()) {
-        return Err(Error::unsupported("ranking objectives are not supported yet"));
+        return Err(Error::unsupported(
+            "ranking objectives are not supported yet",
+        ));
     }
     let error = super::options::bad(format!("unrecognized objective \"{name}\""));
     Err(match closest(&folded, NAMES.iter().map(|(own, _)| *own)) {
@@ -82,7 +99,10 @@ pub fn objective_name(name: &str) -> Result<String> {
 /// Whether more of a metric is better.
 pub fn more_is_better(metric: &str) -> bool {
     let name = metric.split('@').next().unwrap_or(metric);
-    matches!(name, "auc" | "auc_mu" | "average_precision" | "map" | "ndcg" | "r2")
+    matches!(
+        name,
+        "auc" | "auc_mu" | "average_precision" | "map" | "ndcg" | "r2"
+    )
 }
 
 /// Binned data.
@@ -92,7 +112,13 @@ pub struct Dataset {
 
 impl Dataset {
     /// Bins the rows of a part; a reference gives its bins, else they are found from a sample.
-    pub fn build(part: &Part<'_>, parameters: &CStr, threads: u32, linear: bool, reference: Option<&Dataset>) -> Result<Self> {
+    pub fn build(
+        part: &Part<'_>,
+        parameters: &CStr,
+        threads: u32,
+        linear: bool,
+        reference: Option<&Dataset>,
+    ) -> Result<Self> {
         if linear {
             return Self::from_matrix(part, parameters, reference);
         }
@@ -100,14 +126,22 @@ impl Dataset {
             Some(reference) => {
                 let mut handle = ptr::null_mut();
                 // SAFETY: the reference is alive and `handle` is a place for the new data set.
-                check(unsafe { sys::LGBM_DatasetCreateByReference(reference.handle, part.rows() as i64, &mut handle) })?;
+                check(unsafe {
+                    sys::LGBM_DatasetCreateByReference(
+                        reference.handle,
+                        part.rows() as i64,
+                        &mut handle,
+                    )
+                })?;
                 Self { handle }
             }
             None => Self::from_sample(part, parameters)?,
         };
         let weighted = i32::from(part.weighted());
         // SAFETY: the data set is alive; one thread pushes, and the library may use `threads` inside.
-        check(unsafe { sys::LGBM_DatasetInitStreaming(dataset.handle, weighted, 0, 0, 1, 1, threads as i32) })?;
+        check(unsafe {
+            sys::LGBM_DatasetInitStreaming(dataset.handle, weighted, 0, 0, 1, 1, threads as i32)
+        })?;
         part.each(&mut |chunk| {
             let weights = chunk.weights.map_or(ptr::null(), <[f32]>::as_ptr);
             // SAFETY: the values are rows of `columns` numbers, labels and weights one per row, and the rows
@@ -141,7 +175,14 @@ impl Dataset {
         let mut picked = vec![0_i32; count.max(0) as usize];
         let mut length = 0;
         // SAFETY: the library fills at most the count it told.
-        check(unsafe { sys::LGBM_SampleIndices(rows, parameters.as_ptr(), picked.as_mut_ptr().cast(), &mut length) })?;
+        check(unsafe {
+            sys::LGBM_SampleIndices(
+                rows,
+                parameters.as_ptr(),
+                picked.as_mut_ptr().cast(),
+                &mut length,
+            )
+        })?;
         picked.truncate(length.max(0) as usize);
         let columns = part.columns();
         let mut values: Vec<Vec<f64>> = vec![Vec::new(); columns];
@@ -149,7 +190,10 @@ impl Dataset {
         let mut next = 0;
         part.each(&mut |chunk| {
             for (offset, row) in chunk.values.chunks_exact(columns).enumerate() {
-                if picked.get(next).is_none_or(|p| *p as usize != chunk.start + offset) {
+                if picked
+                    .get(next)
+                    .is_none_or(|p| *p as usize != chunk.start + offset)
+                {
                     continue;
                 }
                 for (column, value) in row.iter().enumerate() {
@@ -184,7 +228,11 @@ impl Dataset {
     }
 
     /// All rows as one matrix in memory: linear trees keep the raw values anyway.
-    fn from_matrix(part: &Part<'_>, parameters: &CStr, reference: Option<&Dataset>) -> Result<Self> {
+    fn from_matrix(
+        part: &Part<'_>,
+        parameters: &CStr,
+        reference: Option<&Dataset>,
+    ) -> Result<Self> {
         let mut values = Vec::with_capacity(part.rows() * part.columns());
         let (mut labels, mut weights) = (Vec::new(), Vec::new());
         part.each(&mut |chunk| {
@@ -218,7 +266,13 @@ impl Dataset {
     fn field(&self, name: &CStr, values: &[f32]) -> Result<()> {
         // SAFETY: the data set is alive and copies the values.
         check(unsafe {
-            sys::LGBM_DatasetSetField(self.handle, name.as_ptr(), values.as_ptr().cast::<c_void>(), values.len() as c_int, F32)
+            sys::LGBM_DatasetSetField(
+                self.handle,
+                name.as_ptr(),
+                values.as_ptr().cast::<c_void>(),
+                values.len() as c_int,
+                F32,
+            )
         })
     }
 }
@@ -243,7 +297,10 @@ impl<'a> Booster<'a> {
         let mut handle = ptr::null_mut();
         // SAFETY: the data set outlives the booster, as its lifetime says.
         check(unsafe { sys::LGBM_BoosterCreate(train.handle, parameters.as_ptr(), &mut handle) })?;
-        let booster = Self { handle, _data: std::marker::PhantomData };
+        let booster = Self {
+            handle,
+            _data: std::marker::PhantomData,
+        };
         if let Some(eval) = eval {
             // SAFETY: as above.
             check(unsafe { sys::LGBM_BoosterAddValidData(booster.handle, eval.handle) })?;
@@ -265,17 +322,29 @@ impl<'a> Booster<'a> {
         // SAFETY: the booster is alive.
         check(unsafe { sys::LGBM_BoosterGetEvalCounts(self.handle, &mut count) })?;
         let mut buffers = vec![vec![0_u8; NAME_BYTES]; count.max(0) as usize];
-        let mut pointers: Vec<*mut c_char> = buffers.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
+        let mut pointers: Vec<*mut c_char> =
+            buffers.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
         let (mut length, mut needed) = (0, 0);
         // SAFETY: `count` buffers of NAME_BYTES bytes each.
         check(unsafe {
-            sys::LGBM_BoosterGetEvalNames(self.handle, count, &mut length, NAME_BYTES, &mut needed, pointers.as_mut_ptr())
+            sys::LGBM_BoosterGetEvalNames(
+                self.handle,
+                count,
+                &mut length,
+                NAME_BYTES,
+                &mut needed,
+                pointers.as_mut_ptr(),
+            )
         })?;
         let name = |b: &Vec<u8>| {
             let end = b.iter().position(|c| *c == 0).unwrap_or(b.len());
             String::from_utf8_lossy(&b[..end]).into_owned()
         };
-        Ok(buffers.iter().take(length.max(0) as usize).map(name).collect())
+        Ok(buffers
+            .iter()
+            .take(length.max(0) as usize)
+            .map(name)
+            .collect())
     }
 
     /// The metrics on a data set: 0 is the training data, 1 the held-out rows.
@@ -283,7 +352,9 @@ impl<'a> Booster<'a> {
         let mut values = vec![0.0; metrics];
         let mut length = 0;
         // SAFETY: the library writes one number per metric, and `metrics` is its own count of them.
-        check(unsafe { sys::LGBM_BoosterGetEval(self.handle, dataset, &mut length, values.as_mut_ptr()) })?;
+        check(unsafe {
+            sys::LGBM_BoosterGetEval(self.handle, dataset, &mut length, values.as_mut_ptr())
+        })?;
         values.truncate(length.max(0) as usize);
         Ok(values)
     }
@@ -292,7 +363,17 @@ impl<'a> Booster<'a> {
     pub fn save(&self, iterations: u32) -> Result<String> {
         text(|length, out_length, out| {
             // SAFETY: `out` has `length` bytes; the library writes no more and tells how many it needs.
-            unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, iterations as c_int, 0, length, out_length, out) }
+            unsafe {
+                sys::LGBM_BoosterSaveModelToString(
+                    self.handle,
+                    0,
+                    iterations as c_int,
+                    0,
+                    length,
+                    out_length,
+                    out,
+                )
+            }
         })
     }
 
@@ -300,9 +381,23 @@ impl<'a> Booster<'a> {
     pub fn importance(&self, iterations: u32, columns: usize) -> Result<Vec<(f64, f64)>> {
         let (mut splits, mut gains) = (vec![0.0; columns], vec![0.0; columns]);
         // SAFETY: the library writes one number per feature.
-        check(unsafe { sys::LGBM_BoosterFeatureImportance(self.handle, iterations as c_int, 0, splits.as_mut_ptr()) })?;
+        check(unsafe {
+            sys::LGBM_BoosterFeatureImportance(
+                self.handle,
+                iterations as c_int,
+                0,
+                splits.as_mut_ptr(),
+            )
+        })?;
         // SAFETY: as above.
-        check(unsafe { sys::LGBM_BoosterFeatureImportance(self.handle, iterations as c_int, 1, gains.as_mut_ptr()) })?;
+        check(unsafe {
+            sys::LGBM_BoosterFeatureImportance(
+                self.handle,
+                iterations as c_int,
+                1,
+                gains.as_mut_ptr(),
+            )
+        })?;
         Ok(gains.into_iter().zip(splits).collect())
     }
 }
@@ -333,22 +428,35 @@ pub fn listen() {
 
 /// Parameters as the library takes them.
 pub fn parameters(parameters: &BTreeMap<String, String>) -> Result<CString> {
-    let words: Vec<String> = parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    CString::new(words.join(" ")).map_err(|_| super::options::bad("an option's value has a NUL character"))
+    let words: Vec<String> = parameters
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    CString::new(words.join(" "))
+        .map_err(|_| super::options::bad("an option's value has a NUL character"))
 }
 
 /// Text that the library copies out: asked for again when the first buffer was too small.
 fn text(copy: impl Fn(i64, &mut i64, *mut c_char) -> c_int) -> Result<String> {
     let mut buffer = vec![0_u8; 1 << 16];
     let mut length = 0_i64;
-    check(copy(buffer.len() as i64, &mut length, buffer.as_mut_ptr().cast()))?;
+    check(copy(
+        buffer.len() as i64,
+        &mut length,
+        buffer.as_mut_ptr().cast(),
+    ))?;
     if length > buffer.len() as i64 {
         buffer.resize(length as usize, 0);
-        check(copy(buffer.len() as i64, &mut length, buffer.as_mut_ptr().cast()))?;
+        check(copy(
+            buffer.len() as i64,
+            &mut length,
+            buffer.as_mut_ptr().cast(),
+        ))?;
     }
     // The length counts the closing NUL.
     buffer.truncate(usize::try_from(length - 1).unwrap_or(0));
-    String::from_utf8(buffer).map_err(|_| Error::internal("the library gave text that is not UTF-8"))
+    String::from_utf8(buffer)
+        .map_err(|_| Error::internal("the library gave text that is not UTF-8"))
 }
 
 /// The library's answer: 0, or an error whose text is kept for this thread.
@@ -361,8 +469,15 @@ fn check(answer: c_int) -> Result<()> {
     let message = message.trim().trim_end_matches(['.', ' ']);
     let lower = message.to_lowercase();
     if lower.contains("bad allocation") || lower.contains("bad_alloc") {
-        return Err(Error::new(Kind::Unavailable, SqlState::OUT_OF_MEMORY, "out of memory for this training"));
+        return Err(Error::new(
+            Kind::Unavailable,
+            SqlState::OUT_OF_MEMORY,
+            "out of memory for this training",
+        ));
     }
     // What reaches the library is checked rows and checked names, so what it refuses is an option's value.
-    Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("LightGBM refuses the training: {message}")))
+    Err(Error::user(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("LightGBM refuses the training: {message}"),
+    ))
 }

@@ -20,9 +20,20 @@ const FOREST_BAGGING: &str = "0.632";
 const OURS: &[&[&str]] = &[
     &["model_type"],
     &["task"],
-    &["label", "input_label_cols", "label_col", "label_column", "target"],
+    &[
+        "label",
+        "input_label_cols",
+        "label_col",
+        "label_column",
+        "target",
+    ],
     &["positive_class"],
-    &["instance_weight_col", "weight_col", "weight_column", "weight"],
+    &[
+        "instance_weight_col",
+        "weight_col",
+        "weight_column",
+        "weight",
+    ],
     &["data_split_method"],
     &["data_split_eval_fraction"],
     &["data_split_col"],
@@ -31,7 +42,12 @@ const OURS: &[&[&str]] = &[
     &["early_stopping_min_delta"],
     &["auto_class_weights"],
     &["class_weights"],
-    &["categorical_features", "categorical_feature", "cat_feature", "categorical_column"],
+    &[
+        "categorical_features",
+        "categorical_feature",
+        "cat_feature",
+        "categorical_column",
+    ],
     &["hyperparameters", "hyperparams"],
     &["labels"],
 ];
@@ -52,30 +68,87 @@ const RENAMED: &[(&str, &str)] = &[
 
 /// Parameters that open a file, reach the network or choose another program part.
 const FORBIDDEN: &[&str] = &[
-    "config", "data", "valid", "input_model", "output_model", "output_result", "convert_model",
-    "convert_model_language", "forcedsplits_filename", "forcedbins_filename", "machines",
-    "machine_list_filename", "local_listen_port", "num_machines", "time_out", "snapshot_freq",
-    "save_binary", "saved_feature_importance_type", "parser_config_file", "position_filename",
-    "initscore_filename", "valid_data_initscores", "two_round", "header", "task", "device_type",
-    "gpu_platform_id", "gpu_device_id", "gpu_device_id_list", "gpu_use_dp", "num_gpu", "tree_learner",
-    "precise_float_parser", "pre_partition", "ignore_column", "label_column", "weight_column",
-    "num_class", "predict_leaf_index", "predict_contrib", "predict_raw_score", "start_iteration_predict",
-    "num_iteration_predict", "predict_disable_shape_check", "pred_early_stop", "pred_early_stop_freq",
-    "pred_early_stop_margin", "metric_freq", "is_provide_training_metric", "refit_decay_rate",
+    "config",
+    "data",
+    "valid",
+    "input_model",
+    "output_model",
+    "output_result",
+    "convert_model",
+    "convert_model_language",
+    "forcedsplits_filename",
+    "forcedbins_filename",
+    "machines",
+    "machine_list_filename",
+    "local_listen_port",
+    "num_machines",
+    "time_out",
+    "snapshot_freq",
+    "save_binary",
+    "saved_feature_importance_type",
+    "parser_config_file",
+    "position_filename",
+    "initscore_filename",
+    "valid_data_initscores",
+    "two_round",
+    "header",
+    "task",
+    "device_type",
+    "gpu_platform_id",
+    "gpu_device_id",
+    "gpu_device_id_list",
+    "gpu_use_dp",
+    "num_gpu",
+    "tree_learner",
+    "precise_float_parser",
+    "pre_partition",
+    "ignore_column",
+    "label_column",
+    "weight_column",
+    "num_class",
+    "predict_leaf_index",
+    "predict_contrib",
+    "predict_raw_score",
+    "start_iteration_predict",
+    "num_iteration_predict",
+    "predict_disable_shape_check",
+    "pred_early_stop",
+    "pred_early_stop_freq",
+    "pred_early_stop_margin",
+    "metric_freq",
+    "is_provide_training_metric",
+    "refit_decay_rate",
 ];
 /// What needs groups of rows, which training does not have yet.
-const RANKING: &[&str] =
-    &["group_col", "group_column", "init_score_col", "label_gain", "lambdarank_truncation_level", "eval_at"];
+const RANKING: &[&str] = &[
+    "group_col",
+    "group_column",
+    "init_score_col",
+    "label_gain",
+    "lambdarank_truncation_level",
+    "eval_at",
+];
 
 /// Which kind of answer the model shall give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Wanted { Regression, Classification, Binary, Multiclass }
+pub enum Wanted {
+    Regression,
+    Classification,
+    Binary,
+    Multiclass,
+}
 
 /// How rows are held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Method { Auto, Random, Sequential, Custom, None }
+pub enum Method {
+    Auto,
+    Random,
+    Sequential,
+    Custom,
+    None,
+}
 
 /// A training's options, read and checked.
 #[derive(Debug, Clone)]
@@ -135,12 +208,17 @@ impl TrainOptions {
             objective: None,
             positive_class: options.take_text(&["positive_class"])?,
             weight: options.take_text(OURS[4])?,
-            method: method(options.take_text(&["data_split_method"])?, split_column.is_some())?,
+            method: method(
+                options.take_text(&["data_split_method"])?,
+                split_column.is_some(),
+            )?,
             eval_fraction: fraction.unwrap_or(EVAL_FRACTION),
             split_column,
             iterations: ITERATIONS,
             patience: None,
-            min_delta: options.take_f64(&["early_stopping_min_delta"])?.unwrap_or(0.0),
+            min_delta: options
+                .take_f64(&["early_stopping_min_delta"])?
+                .unwrap_or(0.0),
             min_rel_progress: options.take_f64(&["min_rel_progress"])?.unwrap_or(0.0),
             first_metric_only: false,
             auto_class_weights: options.take_bool(&["auto_class_weights"])?.unwrap_or(false),
@@ -155,7 +233,9 @@ impl TrainOptions {
         if forest {
             read.parameters.insert("boosting".into(), "rf".into());
             for (key, value) in [("bagging_freq", "1"), ("bagging_fraction", FOREST_BAGGING)] {
-                read.parameters.entry(key.into()).or_insert_with(|| value.into());
+                read.parameters
+                    .entry(key.into())
+                    .or_insert_with(|| value.into());
             }
         }
         read.own(early_stop)?;
@@ -169,7 +249,9 @@ impl TrainOptions {
         let (objective, iterations) = (take("objective"), take("num_iterations"));
         let (rounds, first) = (take("early_stopping_round"), take("first_metric_only"));
         let (seed, threads) = (take("seed"), take("num_threads"));
-        self.objective = objective.map(|o| lightgbm::objective_name(&o)).transpose()?;
+        self.objective = objective
+            .map(|o| lightgbm::objective_name(&o))
+            .transpose()?;
         if let Some(text) = iterations {
             self.iterations = whole("num_iterations", &text, 1)?;
         }
@@ -183,7 +265,11 @@ impl TrainOptions {
         }
         self.first_metric_only = first.as_deref().and_then(parse_bool).unwrap_or(false);
         if let Some(text) = seed {
-            let seed = text.parse::<i32>().map_err(|_| bad(format!("seed must be a whole number of 32 bits, not \"{text}\"")))?;
+            let seed = text.parse::<i32>().map_err(|_| {
+                bad(format!(
+                    "seed must be a whole number of 32 bits, not \"{text}\""
+                ))
+            })?;
             self.seed = Some(i64::from(seed));
         }
         self.threads = match threads {
@@ -206,7 +292,9 @@ impl TrainOptions {
                 Wanted::Multiclass => classes && objective != "binary",
             };
             if !fits {
-                return Err(bad(format!("objective \"{objective}\" does not fit the task of the model")));
+                return Err(bad(format!(
+                    "objective \"{objective}\" does not fit the task of the model"
+                )));
             }
         }
         if self.method == Method::Custom && self.split_column.is_none() {
@@ -216,7 +304,9 @@ impl TrainOptions {
             return Err(bad("data_split_method = 'seq' needs data_split_col"));
         }
         if self.auto_class_weights && self.class_weights.is_some() {
-            return Err(bad("auto_class_weights and class_weights exclude each other"));
+            return Err(bad(
+                "auto_class_weights and class_weights exclude each other",
+            ));
         }
         Ok(())
     }
@@ -231,12 +321,18 @@ fn whole(name: &str, text: &str, least: u32) -> Result<u32> {
     text.parse()
         .ok()
         .filter(|n| *n >= least && *n <= i32::MAX as u32)
-        .ok_or_else(|| bad(format!("option \"{name}\" needs a whole number of at least {least}, not \"{text}\"")))
+        .ok_or_else(|| {
+            bad(format!(
+                "option \"{name}\" needs a whole number of at least {least}, not \"{text}\""
+            ))
+        })
 }
 
 /// Puts the entries of a `hyperparameters` JSON text or map beside the others.
 fn spread(mut options: Options) -> Result<Options> {
-    let Some(entry) = options.take(&["hyperparameters", "hyperparams"]) else { return Ok(options) };
+    let Some(entry) = options.take(&["hyperparameters", "hyperparams"]) else {
+        return Ok(options);
+    };
     let entries: Vec<(String, Value)> = match &entry.value {
         Value::Map(entries) => entries.clone(),
         other => {
@@ -244,7 +340,10 @@ fn spread(mut options: Options) -> Result<Options> {
             let text = other.as_text().ok_or_else(wrong)?;
             let object: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&text).map_err(|_| wrong())?;
-            object.into_iter().map(|(key, value)| (key, from_json(value))).collect()
+            object
+                .into_iter()
+                .map(|(key, value)| (key, from_json(value)))
+                .collect()
         }
     };
     for (key, value) in entries {
@@ -252,7 +351,11 @@ fn spread(mut options: Options) -> Result<Options> {
         if options.entries.iter().any(|e| e.key == key) {
             return Err(bad(format!("option \"{key}\" is given twice")));
         }
-        options.entries.push(OptionEntry { key, value, position: entry.position });
+        options.entries.push(OptionEntry {
+            key,
+            value,
+            position: entry.position,
+        });
     }
     Ok(options)
 }
@@ -265,13 +368,20 @@ fn from_json(value: serde_json::Value) -> Value {
         Json::Number(n) => Value::Number(n.to_string()),
         Json::String(s) => Value::String(s),
         Json::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
-        Json::Object(entries) => Value::Map(entries.into_iter().map(|(k, v)| (k, from_json(v))).collect()),
+        Json::Object(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|(k, v)| (k, from_json(v)))
+                .collect(),
+        ),
     }
 }
 
 /// What `model_type` says: the kind of answer, and whether it is a random forest.
 fn model_type(options: &mut Options) -> Result<(Option<Wanted>, bool)> {
-    let Some(name) = options.take_text(&["model_type"])? else { return Ok((None, false)) };
+    let Some(name) = options.take_text(&["model_type"])? else {
+        return Ok((None, false));
+    };
     const KNOWN: &[&str] = &[
         "lightgbm",
         "boosted_tree_classifier",
@@ -285,11 +395,11 @@ fn model_type(options: &mut Options) -> Result<(Option<Wanted>, bool)> {
         "boosted_tree_regressor" => Ok((Some(Wanted::Regression), false)),
         "random_forest_classifier" => Ok((Some(Wanted::Classification), true)),
         "random_forest_regressor" => Ok((Some(Wanted::Regression), true)),
-        "linear_reg" | "logistic_reg" | "mlp" | "dnn_classifier" | "dnn_regressor" | "onnx" | "kmeans"
-        | "pca" | "arima_plus" | "xgboost" => {
-            Err(Error::unsupported(format!("model type \"{name}\" is not supported"))
-                .hint(format!("These are: {}.", KNOWN.join(", "))))
-        }
+        "linear_reg" | "logistic_reg" | "mlp" | "dnn_classifier" | "dnn_regressor" | "onnx"
+        | "kmeans" | "pca" | "arima_plus" | "xgboost" => Err(Error::unsupported(format!(
+            "model type \"{name}\" is not supported"
+        ))
+        .hint(format!("These are: {}.", KNOWN.join(", ")))),
         other => {
             let error = bad(format!("unrecognized model type \"{name}\""));
             Err(match closest(other, KNOWN.iter().copied()) {
@@ -301,7 +411,9 @@ fn model_type(options: &mut Options) -> Result<(Option<Wanted>, bool)> {
 }
 
 fn task(options: &mut Options) -> Result<Option<Wanted>> {
-    let Some(name) = options.take_text(&["task"])? else { return Ok(None) };
+    let Some(name) = options.take_text(&["task"])? else {
+        return Ok(None);
+    };
     match name.to_lowercase().as_str() {
         "regression" => Ok(Some(Wanted::Regression)),
         "classification" => Ok(Some(Wanted::Classification)),
@@ -310,17 +422,28 @@ fn task(options: &mut Options) -> Result<Option<Wanted>> {
         "ranking" => Err(Error::unsupported("ranking models are not supported yet")),
         other => {
             let error = bad(format!("unrecognized task \"{name}\""));
-            Err(match closest(other, ["regression", "classification", "binary", "multiclass"]) {
-                Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-                None => error.hint("Tasks are: regression, classification, binary, multiclass."),
-            })
+            Err(
+                match closest(
+                    other,
+                    ["regression", "classification", "binary", "multiclass"],
+                ) {
+                    Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                    None => {
+                        error.hint("Tasks are: regression, classification, binary, multiclass.")
+                    }
+                },
+            )
         }
     }
 }
 
 fn method(name: Option<String>, column: bool) -> Result<Method> {
     let Some(name) = name else {
-        return if column { Err(bad("data_split_col needs data_split_method")) } else { Ok(Method::Auto) };
+        return if column {
+            Err(bad("data_split_col needs data_split_method"))
+        } else {
+            Ok(Method::Auto)
+        };
     };
     match name.to_lowercase().as_str() {
         "auto" | "auto_split" => Ok(Method::Auto),
@@ -330,21 +453,28 @@ fn method(name: Option<String>, column: bool) -> Result<Method> {
         "none" | "no_split" => Ok(Method::None),
         other => {
             let error = bad(format!("unrecognized split method \"{name}\""));
-            Err(match closest(other, ["auto", "random", "seq", "custom", "none"]) {
-                Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
-                None => error.hint("Split methods are: auto, random, seq, custom, none."),
-            })
+            Err(
+                match closest(other, ["auto", "random", "seq", "custom", "none"]) {
+                    Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                    None => error.hint("Split methods are: auto, random, seq, custom, none."),
+                },
+            )
         }
     }
 }
 
 /// `{'yes': 5, 'no': 1}`, or BigQuery's list of pairs.
 fn class_weights(options: &mut Options) -> Result<Option<Vec<(String, f64)>>> {
-    let Some(entry) = options.take(&["class_weights"]) else { return Ok(None) };
-    let wrong = || bad("option \"class_weights\" needs weights by class, as {'yes': 5.0, 'no': 1.0}");
+    let Some(entry) = options.take(&["class_weights"]) else {
+        return Ok(None);
+    };
+    let wrong =
+        || bad("option \"class_weights\" needs weights by class, as {'yes': 5.0, 'no': 1.0}");
     let number = |v: &Value| {
         let weight = v.as_text().and_then(|t| t.parse::<f64>().ok());
-        weight.filter(|w| w.is_finite() && *w >= 0.0).ok_or_else(wrong)
+        weight
+            .filter(|w| w.is_finite() && *w >= 0.0)
+            .ok_or_else(wrong)
     };
     let pair = |item: &Value| match item {
         Value::Call(_, parts) | Value::List(parts) if parts.len() == 2 => {
@@ -353,9 +483,11 @@ fn class_weights(options: &mut Options) -> Result<Option<Vec<(String, f64)>>> {
         _ => Err(wrong()),
     };
     match &entry.value {
-        Value::Map(entries) => {
-            entries.iter().map(|(class, v)| Ok((class.clone(), number(v)?))).collect::<Result<_>>().map(Some)
-        }
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(class, v)| Ok((class.clone(), number(v)?)))
+            .collect::<Result<_>>()
+            .map(Some),
         Value::List(items) => items.iter().map(pair).collect::<Result<_>>().map(Some),
         _ => Err(wrong()),
     }
@@ -365,16 +497,30 @@ fn class_weights(options: &mut Options) -> Result<Option<Vec<(String, f64)>>> {
 fn library(options: Options) -> Result<BTreeMap<String, String>> {
     let aliases = lightgbm::aliases()?;
     let canonical = |key: &str| {
-        let renamed = RENAMED.iter().find(|(ours, _)| *ours == key).map(|(_, theirs)| *theirs);
+        let renamed = RENAMED
+            .iter()
+            .find(|(ours, _)| *ours == key)
+            .map(|(_, theirs)| *theirs);
         let key = renamed.unwrap_or(key);
-        let by_alias = || aliases.iter().find(|(_, others)| others.iter().any(|a| a == key)).map(|(n, _)| n.clone());
-        aliases.contains_key(key).then(|| key.to_owned()).or_else(by_alias)
+        let by_alias = || {
+            aliases
+                .iter()
+                .find(|(_, others)| others.iter().any(|a| a == key))
+                .map(|(n, _)| n.clone())
+        };
+        aliases
+            .contains_key(key)
+            .then(|| key.to_owned())
+            .or_else(by_alias)
     };
     let mut parameters = BTreeMap::new();
     for entry in options.entries {
         if RANKING.contains(&entry.key.as_str()) {
-            return Err(Error::unsupported(format!("option \"{}\" is not supported yet", entry.key))
-                .at(entry.position));
+            return Err(Error::unsupported(format!(
+                "option \"{}\" is not supported yet",
+                entry.key
+            ))
+            .at(entry.position));
         }
         let name = canonical(&entry.key).ok_or_else(|| unknown(&entry, &aliases))?;
         if FORBIDDEN.contains(&name.as_str()) {
@@ -383,14 +529,23 @@ fn library(options: Options) -> Result<BTreeMap<String, String>> {
                 .detail("Parameters that open files or the network, and those that the engine decides, are refused.")
                 .at(entry.position));
         }
-        let value = if name == "boosting" { boosting(&entry)? } else { rendered(&entry)? };
+        let value = if name == "boosting" {
+            boosting(&entry)?
+        } else {
+            rendered(&entry)?
+        };
         if entry.key == "subsample" {
-            parameters.entry("bagging_freq".to_owned()).or_insert_with(|| "1".to_owned());
+            parameters
+                .entry("bagging_freq".to_owned())
+                .or_insert_with(|| "1".to_owned());
         }
         let given = parameters.insert(name.clone(), value).is_some();
         if given && name != "bagging_freq" {
-            return Err(bad(format!("option \"{name}\" is given twice, also as \"{}\"", entry.key))
-                .at(entry.position));
+            return Err(bad(format!(
+                "option \"{name}\" is given twice, also as \"{}\"",
+                entry.key
+            ))
+            .at(entry.position));
         }
     }
     Ok(parameters)
@@ -436,10 +591,21 @@ fn rendered(entry: &OptionEntry) -> Result<String> {
         }
     }
     if let Value::Call(name, _) = &entry.value {
-        return Err(Error::unsupported(format!("{name} is not supported: options take one value"))
-            .at(entry.position));
+        return Err(
+            Error::unsupported(format!("{name} is not supported: options take one value"))
+                .at(entry.position),
+        );
     }
     let value = text(&entry.value, false).filter(|t| !t.is_empty());
-    let value = value.filter(|t| !t.chars().any(|c| c.is_whitespace() || c.is_control() || c == '=' || c == '#'));
-    value.ok_or_else(|| bad(format!("option \"{}\" has a value that cannot be used", entry.key)).at(entry.position))
+    let value = value.filter(|t| {
+        !t.chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '=' || c == '#')
+    });
+    value.ok_or_else(|| {
+        bad(format!(
+            "option \"{}\" has a value that cannot be used",
+            entry.key
+        ))
+        .at(entry.position)
+    })
 }

@@ -5,18 +5,18 @@ use super::dataset::{Data, Target};
 use super::intake;
 use super::lightgbm::{self, Booster, Dataset, TRAINING};
 use super::options::{TrainOptions, Wanted, bad};
-use crate::model::runs::{Active, Iteration, Record};
 use super::split;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::manifest::{self, Manifest, Written};
 use crate::model::metrics::Evaluation;
+use crate::model::runs::{Active, Iteration, Record};
 use crate::query::{Cancel, Context, Notices};
 use alcedo_sql::options::{Options, parse_bool};
 use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
-use alcedo_udfs::score::features::{Column, Features};
 use alcedo_udfs::score::Scratch;
+use alcedo_udfs::score::features::{Column, Features};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -84,14 +84,19 @@ pub async fn train(ctx: &Context, request: &Request<'_>, run: &Active) -> Result
     let begun = clock.instant();
     let options = TrainOptions::read(request.options)?;
     if options.labels.is_some() {
-        return Err(bad("option \"labels\" is for models registered from a file"));
+        return Err(bad(
+            "option \"labels\" is for models registered from a file",
+        ));
     }
     let plan = ctx.plan_query(request.query).await?;
     let rows = ctx.stream(plan).await?;
     let mut data = intake::read(ctx, &options, rows).await?;
     run.rows(data.rows() as u64);
     if data.unlabelled > 0 {
-        ctx.notices.notice(format!("{} rows without a label are left out", data.unlabelled));
+        ctx.notices.notice(format!(
+            "{} rows without a label are left out",
+            data.unlabelled
+        ));
     }
     let objective = settle_task(&mut data, &options, &ctx.notices)?;
     let held = split::held_out(&options, data.rows(), &data.order)?;
@@ -132,12 +137,24 @@ pub async fn train(ctx: &Context, request: &Request<'_>, run: &Active) -> Result
         let _held = one_at_a_time;
         fit(job)
     });
-    let fitted = fitting.await.map_err(|e| Error::internal(format!("training failed: {e}")))??;
+    let fitted = fitting
+        .await
+        .map_err(|e| Error::internal(format!("training failed: {e}")))??;
     stopping.disarm();
     let mut manifest = describe(&fitted, request);
-    let written = manifest::write(ctx.services.catalog.data(), &mut manifest, fitted.artifact.into()).await?;
+    let written = manifest::write(
+        ctx.services.catalog.data(),
+        &mut manifest,
+        fitted.artifact.into(),
+    )
+    .await?;
     let seconds = clock.instant().duration_since(begun).as_secs_f64();
-    Ok(Trained { written, manifest, seconds, at_us: clock.now_us() })
+    Ok(Trained {
+        written,
+        manifest,
+        seconds,
+        at_us: clock.now_us(),
+    })
 }
 
 /// The library's objective; makes classes of a numeric label where the task asks for it.
@@ -151,8 +168,11 @@ fn settle_task(data: &mut Data, options: &TrainOptions, notices: &Notices) -> Re
     };
     if !classes {
         if let Target::Classes { .. } = data.target {
-            return Err(bad(format!("a label of type {} has classes, not numbers", data.label.1))
-                .hint("Leave task and objective out, or name a numeric label."));
+            return Err(bad(format!(
+                "a label of type {} has classes, not numbers",
+                data.label.1
+            ))
+            .hint("Leave task and objective out, or name a numeric label."));
         }
         if options.positive_class.is_some() {
             return Err(bad("positive_class needs a classification"));
@@ -167,7 +187,10 @@ fn settle_task(data: &mut Data, options: &TrainOptions, notices: &Notices) -> Re
     if count < 2 {
         return Err(Error::user(
             SqlState::DATA_EXCEPTION,
-            format!("the label has one class only: \"{}\"", labels.first().map_or("", String::as_str)),
+            format!(
+                "the label has one class only: \"{}\"",
+                labels.first().map_or("", String::as_str)
+            ),
         ));
     }
     let objective = match (given, options.wanted) {
@@ -194,7 +217,9 @@ fn settle_task(data: &mut Data, options: &TrainOptions, notices: &Notices) -> Re
 
 /// What the label's type and values say: text and boolean are classes, so are integers that are all 0 or 1.
 fn by_label(data: &Data, notices: &Notices) -> bool {
-    let Target::Numbers(values) = &data.target else { return true };
+    let Target::Numbers(values) = &data.target else {
+        return true;
+    };
     if !matches!(data.label.1, SqlType::Int2 | SqlType::Int4 | SqlType::Int8) {
         return false;
     }
@@ -224,8 +249,10 @@ fn weigh(data: &mut Data, options: &TrainOptions, held: &[bool]) -> Result<()> {
     if let Some(given) = &options.class_weights {
         for (class, weight) in given {
             let at = labels.iter().position(|l| l == class).ok_or_else(|| {
-                bad(format!("class_weights names \"{class}\", which is no class of the label"))
-                    .hint(format!("Its classes are: {}.", labels.join(", ")))
+                bad(format!(
+                    "class_weights names \"{class}\", which is no class of the label"
+                ))
+                .hint(format!("Its classes are: {}.", labels.join(", ")))
             })?;
             factors[at] = *weight;
         }
@@ -236,11 +263,19 @@ fn weigh(data: &mut Data, options: &TrainOptions, held: &[bool]) -> Result<()> {
         }
         let rows: f64 = counts.iter().sum();
         for (factor, count) in factors.iter_mut().zip(&counts) {
-            *factor = if *count > 0.0 { rows / (labels.len() as f64 * count) } else { 1.0 };
+            *factor = if *count > 0.0 {
+                rows / (labels.len() as f64 * count)
+            } else {
+                1.0
+            };
         }
     }
     let weights = match data.weights.take() {
-        Some(weights) => codes.iter().zip(weights).map(|(c, w)| w * factors[*c as usize] as f32).collect(),
+        Some(weights) => codes
+            .iter()
+            .zip(weights)
+            .map(|(c, w)| w * factors[*c as usize] as f32)
+            .collect(),
         None => codes.iter().map(|c| factors[*c as usize] as f32).collect(),
     };
     data.weights = Some(weights);
@@ -251,14 +286,24 @@ fn weigh(data: &mut Data, options: &TrainOptions, held: &[bool]) -> Result<()> {
 fn check_rows(data: &Data, options: &TrainOptions) -> Result<()> {
     let (train, eval) = (data.part(false).rows(), data.part(true).rows());
     if train < 2 {
-        return Err(Error::user(SqlState::DATA_EXCEPTION, "a training needs at least two rows"));
+        return Err(Error::user(
+            SqlState::DATA_EXCEPTION,
+            "a training needs at least two rows",
+        ));
     }
     if let Target::Classes { codes, .. } = &data.target {
-        let mut seen = codes.iter().zip(data.held()).filter(|(_, held)| !**held).map(|(code, _)| *code);
+        let mut seen = codes
+            .iter()
+            .zip(data.held())
+            .filter(|(_, held)| !**held)
+            .map(|(code, _)| *code);
         let first = seen.next();
         if seen.all(|code| Some(code) == first) {
-            return Err(Error::user(SqlState::DATA_EXCEPTION, "the training rows have one class only")
-                .hint("Use another split or another seed."));
+            return Err(Error::user(
+                SqlState::DATA_EXCEPTION,
+                "the training rows have one class only",
+            )
+            .hint("Use another split or another seed."));
         }
     }
     if options.patience.is_some() {
@@ -269,8 +314,14 @@ fn check_rows(data: &Data, options: &TrainOptions) -> Result<()> {
             )
             .hint("Set data_split_method, or leave early stopping out."));
         }
-        if options.parameters.get("boosting").is_some_and(|b| b == "dart") {
-            return Err(bad("early stopping does not work with booster_type = 'dart'"));
+        if options
+            .parameters
+            .get("boosting")
+            .is_some_and(|b| b == "dart")
+        {
+            return Err(bad(
+                "early stopping does not work with booster_type = 'dart'",
+            ));
         }
     }
     Ok(())
@@ -289,8 +340,13 @@ fn parameters(data: &Data, options: &TrainOptions, objective: &str) -> BTreeMap<
         set("num_class", labels.len().to_string());
     }
     let texts = |i: &manifest::Input| matches!(i.kind, manifest::InputKind::Text(_));
-    let categorical: Vec<String> =
-        data.inputs.iter().enumerate().filter(|(_, i)| texts(i)).map(|(n, _)| n.to_string()).collect();
+    let categorical: Vec<String> = data
+        .inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, i)| texts(i))
+        .map(|(n, _)| n.to_string())
+        .collect();
     if !categorical.is_empty() {
         set("categorical_feature", categorical.join(","));
     }
@@ -300,14 +356,24 @@ fn parameters(data: &Data, options: &TrainOptions, objective: &str) -> BTreeMap<
 /// Bins, boosts and evaluates; on one thread from start to end.
 fn fit(job: Job) -> Result<Fitted> {
     lightgbm::listen();
-    let linear = job.parameters.get("linear_tree").and_then(|v| parse_bool(v)).unwrap_or(false);
+    let linear = job
+        .parameters
+        .get("linear_tree")
+        .and_then(|v| parse_bool(v))
+        .unwrap_or(false);
     let (train, held) = (job.data.part(false), job.data.part(true));
     let threads = job.options.threads;
     let binned = Dataset::build(&train, &job.text, threads, linear, None)?;
     job.check()?;
     let eval = match held.rows() {
         0 => None,
-        _ => Some(Dataset::build(&held, &job.text, threads, linear, Some(&binned))?),
+        _ => Some(Dataset::build(
+            &held,
+            &job.text,
+            threads,
+            linear,
+            Some(&binned),
+        )?),
     };
     job.check()?;
     let mut booster = Booster::new(&binned, eval.as_ref(), &job.text)?;
@@ -318,7 +384,12 @@ fn fit(job: Job) -> Result<Fitted> {
     drop(eval);
     drop(binned);
     let metrics = evaluate(&job, &artifact)?;
-    Ok(Fitted { artifact, importance, metrics, job })
+    Ok(Fitted {
+        artifact,
+        importance,
+        metrics,
+        job,
+    })
 }
 
 /// Adds rounds until the number asked for, until nothing gets better, or until cancelled; how many to keep,
@@ -338,9 +409,17 @@ fn boost(job: &Job, booster: &mut Booster<'_>, rows: usize, eval: bool) -> Resul
         job.check()?;
         // A round that finds no split is taken back by the library; with sampling the next one may find some.
         grown += u32::from(booster.advance()?);
-        let measured = if eval { booster.eval(1, names.len())? } else { Vec::new() };
+        let measured = if eval {
+            booster.eval(1, names.len())?
+        } else {
+            Vec::new()
+        };
         let often = rows <= MEASURED_ROWS_MAX || round % 10 == 0 || round == total;
-        let train = if often { booster.eval(0, names.len())? } else { Vec::new() };
+        let train = if often {
+            booster.eval(0, names.len())?
+        } else {
+            Vec::new()
+        };
         let now = job.clock.instant();
         let elapsed_ms = now.duration_since(begun).as_millis() as u64;
         if now.duration_since(told) >= NOTICE_EVERY {
@@ -349,32 +428,58 @@ fn boost(job: &Job, booster: &mut Booster<'_>, rows: usize, eval: bool) -> Resul
         }
         let stop = eval && progress.stops(&measured, round, grown, &job.options);
         let (train, eval) = (finite(&train), finite(&measured));
-        job.record.iteration(Iteration { iteration: round, elapsed_ms, train, eval });
+        job.record.iteration(Iteration {
+            iteration: round,
+            elapsed_ms,
+            train,
+            eval,
+        });
         if stop {
             let best = progress.best();
-            job.notices.notice(format!("training {} stopped early after {round} rounds, {best} are kept", job.name));
+            job.notices.notice(format!(
+                "training {} stopped early after {round} rounds, {best} are kept",
+                job.name
+            ));
             return Ok(best);
         }
     }
-    Ok(if job.options.patience.is_some() { progress.best() } else { ALL_ROUNDS })
+    Ok(if job.options.patience.is_some() {
+        progress.best()
+    } else {
+        ALL_ROUNDS
+    })
 }
 
 fn finite(values: &[f64]) -> Vec<Option<f64>> {
-    values.iter().map(|v| Some(*v).filter(|v| v.is_finite())).collect()
+    values
+        .iter()
+        .map(|v| Some(*v).filter(|v| v.is_finite()))
+        .collect()
 }
 
 impl Job {
     fn check(&self) -> Result<()> {
-        if self.stop.is_cancelled() { Err(self.cancel.error()) } else { Ok(()) }
+        if self.stop.is_cancelled() {
+            Err(self.cancel.error())
+        } else {
+            Ok(())
+        }
     }
 
     fn tell(&self, round: u32, names: &[String], train: &[f64], eval: &[f64]) {
-        let (values, which) = if eval.is_empty() { (train, "training") } else { (eval, "held-out") };
+        let (values, which) = if eval.is_empty() {
+            (train, "training")
+        } else {
+            (eval, "held-out")
+        };
         let figures = match (names.first(), values.first()) {
             (Some(name), Some(value)) => format!(", {which} {name} {value:.6}"),
             _ => String::new(),
         };
-        self.notices.notice(format!("training {}: round {round} of {}{figures}", self.name, self.options.iterations));
+        self.notices.notice(format!(
+            "training {}: round {round} of {}{figures}",
+            self.name, self.options.iterations
+        ));
     }
 }
 
@@ -397,19 +502,35 @@ struct Best {
 impl Progress {
     fn new(names: &[String]) -> Self {
         let more_is_better: Vec<bool> = names.iter().map(|n| lightgbm::more_is_better(n)).collect();
-        Self { best: vec![None; more_is_better.len()], more_is_better, stopped_by: 0 }
+        Self {
+            best: vec![None; more_is_better.len()],
+            more_is_better,
+            stopped_by: 0,
+        }
     }
 
     /// Takes a round's measures; true when one of the metrics has waited too long.
     fn stops(&mut self, measured: &[f64], round: u32, grown: u32, options: &TrainOptions) -> bool {
-        let watched = if options.first_metric_only { 1 } else { measured.len() };
+        let watched = if options.first_metric_only {
+            1
+        } else {
+            measured.len()
+        };
         for (index, value) in measured.iter().enumerate().take(watched) {
             let better = self.best[index].is_none_or(|best| {
-                let gain = if self.more_is_better[index] { value - best.value } else { best.value - value };
+                let gain = if self.more_is_better[index] {
+                    value - best.value
+                } else {
+                    best.value - value
+                };
                 gain > options.min_delta + options.min_rel_progress * best.value.abs()
             });
             if better {
-                self.best[index] = Some(Best { value: *value, round, grown });
+                self.best[index] = Some(Best {
+                    value: *value,
+                    round,
+                    grown,
+                });
                 continue;
             }
             let waited = self.best[index].map_or(0, |best| round - best.round);
@@ -423,23 +544,42 @@ impl Progress {
 
     /// Rounds to keep: those up to the best one.
     fn best(&self) -> u32 {
-        self.best.get(self.stopped_by).copied().flatten().map_or(ALL_ROUNDS, |best| best.grown)
+        self.best
+            .get(self.stopped_by)
+            .copied()
+            .flatten()
+            .map_or(ALL_ROUNDS, |best| best.grown)
     }
 }
 
 /// The figures of the held-out rows, by the scorer that will answer queries.
 fn evaluate(job: &Job, artifact: &str) -> Result<BTreeMap<String, f64>> {
-    let (_, scorer) = alcedo_udfs::score::load(artifact.as_bytes()).map_err(crate::model::from_score)?;
+    let (_, scorer) =
+        alcedo_udfs::score::load(artifact.as_bytes()).map_err(crate::model::from_score)?;
     let part = job.data.part(true);
     let mut evaluation = Evaluation::new(scorer.task());
     let (width, columns) = (evaluation.width(), part.columns());
     let mut scratch = Scratch::default();
     part.each(&mut |chunk| {
         job.check()?;
-        let column = |c: usize| Column::Values(chunk.values.iter().skip(c).step_by(columns).copied().collect::<Vec<_>>().into());
-        let features = Features::new((0..columns).map(column).collect(), chunk.rows.len()).map_err(crate::model::from_score)?;
+        let column = |c: usize| {
+            Column::Values(
+                chunk
+                    .values
+                    .iter()
+                    .skip(c)
+                    .step_by(columns)
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .into(),
+            )
+        };
+        let features = Features::new((0..columns).map(column).collect(), chunk.rows.len())
+            .map_err(crate::model::from_score)?;
         let mut scores = vec![0.0; chunk.rows.len() * width];
-        scorer.score(&features, &mut scratch, &mut scores).map_err(crate::model::from_score)?;
+        scorer
+            .score(&features, &mut scratch, &mut scores)
+            .map_err(crate::model::from_score)?;
         scorer.transform(&mut scores);
         for (row, scores) in chunk.rows.iter().zip(scores.chunks_exact(width)) {
             let truth = match &job.data.target {

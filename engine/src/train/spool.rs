@@ -30,16 +30,27 @@ impl Writer {
         std::fs::create_dir_all(folder).map_err(|e| io(&e))?;
         let path = folder.join(format!("alcedo-training-{}", uuid::Uuid::new_v4()));
         let mut options = File::options();
-        let file = options.read(true).write(true).create_new(true).open(&path).map_err(|e| io(&e))?;
+        let file = options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|e| io(&e))?;
         std::fs::remove_file(&path).map_err(|e| io(&e))?;
-        Ok(Self { out: BufWriter::with_capacity(1 << 20, file), columns, rows: 0 })
+        Ok(Self {
+            out: BufWriter::with_capacity(1 << 20, file),
+            columns,
+            rows: 0,
+        })
     }
 
     /// Appends a row.
     pub fn push(&mut self, row: &[f64]) -> Result<()> {
         debug_assert_eq!(row.len(), self.columns);
         for value in row {
-            self.out.write_all(&value.to_le_bytes()).map_err(|e| io(&e))?;
+            self.out
+                .write_all(&value.to_le_bytes())
+                .map_err(|e| io(&e))?;
         }
         self.rows += 1;
         Ok(())
@@ -48,7 +59,11 @@ impl Writer {
     /// Ends the writing.
     pub fn finish(self) -> Result<Spool> {
         let file = self.out.into_inner().map_err(|e| io(e.error()))?;
-        Ok(Spool { file, columns: self.columns, rows: self.rows })
+        Ok(Spool {
+            file,
+            columns: self.columns,
+            rows: self.rows,
+        })
     }
 }
 
@@ -64,10 +79,18 @@ impl Spool {
     }
 
     /// Reads `count` rows from `start` on into `out`; `bytes` is reused space.
-    pub fn read(&self, start: usize, count: usize, bytes: &mut Vec<u8>, out: &mut Vec<f64>) -> Result<()> {
+    pub fn read(
+        &self,
+        start: usize,
+        count: usize,
+        bytes: &mut Vec<u8>,
+        out: &mut Vec<f64>,
+    ) -> Result<()> {
         let width = self.columns * 8;
         bytes.resize(count * width, 0);
-        self.file.read_exact_at(bytes, (start * width) as u64).map_err(|e| io(&e))?;
+        self.file
+            .read_exact_at(bytes, (start * width) as u64)
+            .map_err(|e| io(&e))?;
         out.clear();
         let (values, _) = bytes.as_chunks::<8>();
         out.extend(values.iter().map(|v| f64::from_le_bytes(*v)));
@@ -78,8 +101,16 @@ impl Spool {
 /// The operating system's error about the spool.
 fn io(error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::StorageFull {
-        return Error::new(Kind::Unavailable, SqlState::DISK_FULL, "no space left on device")
-            .hint("Training data is spooled to temp_dir: free some space there.");
+        return Error::new(
+            Kind::Unavailable,
+            SqlState::DISK_FULL,
+            "no space left on device",
+        )
+        .hint("Training data is spooled to temp_dir: free some space there.");
     }
-    Error::new(Kind::Unavailable, SqlState::IO_ERROR, format!("the spool of the training data failed: {error}"))
+    Error::new(
+        Kind::Unavailable,
+        SqlState::IO_ERROR,
+        format!("the spool of the training data failed: {error}"),
+    )
 }

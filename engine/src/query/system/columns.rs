@@ -1,12 +1,12 @@
 //! The columns of system tables, and the making of a table from rows that name only what they know.
 
-use crate::error::{Error, Result};
 use crate::error::datafusion::from_datafusion;
+use crate::error::{Error, Result};
 use crate::types::arrow_field;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int16Builder, Int32Builder,
-    Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float32Builder, Float64Builder, Int16Builder,
+    Int32Builder, Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
     TimestampMicrosecondBuilder, UInt32Builder, new_null_array,
 };
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
@@ -116,7 +116,11 @@ pub(super) struct Column {
 type Tables = BTreeMap<(&'static str, &'static str), Vec<Column>>;
 
 static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    include_str!("columns.txt").lines().filter(|l| !l.starts_with('#')).filter_map(table).collect()
+    include_str!("columns.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(table)
+        .collect()
 });
 
 fn table(line: &'static str) -> Option<((&'static str, &'static str), Vec<Column>)> {
@@ -125,7 +129,11 @@ fn table(line: &'static str) -> Option<((&'static str, &'static str), Vec<Column
     let columns = words.map(|word| {
         let (name, ty) = word.split_once(':').expect("a column has a type");
         let (ty, nullable) = ty.strip_suffix('?').map_or((ty, false), |t| (t, true));
-        Column { name, ty: column_type(ty), nullable }
+        Column {
+            name,
+            ty: column_type(ty),
+            nullable,
+        }
     });
     Some((name, columns.collect()))
 }
@@ -140,43 +148,64 @@ fn column_type(name: &str) -> SqlType {
 
 /// The columns of a table, if it is one of ours.
 pub(super) fn of(schema: &str, name: &str) -> Option<&'static [Column]> {
-    TABLES.iter().find(|((s, n), _)| *s == schema && *n == name).map(|(_, c)| c.as_slice())
+    TABLES
+        .iter()
+        .find(|((s, n), _)| *s == schema && *n == name)
+        .map(|(_, c)| c.as_slice())
 }
 
 /// Every table of a schema.
 pub(super) fn names(schema: &str) -> Vec<&'static str> {
-    TABLES.keys().filter(|(s, _)| *s == schema).map(|(_, n)| *n).collect()
+    TABLES
+        .keys()
+        .filter(|(s, _)| *s == schema)
+        .map(|(_, n)| *n)
+        .collect()
 }
 
 /// A table in memory.
 pub(super) fn provider(columns: &[Column], rows: &[Row]) -> Result<Arc<dyn TableProvider>> {
-    let fields: Vec<FieldRef> =
-        columns.iter().map(|c| arrow_field(c.name, &c.ty, true)).collect();
+    let fields: Vec<FieldRef> = columns
+        .iter()
+        .map(|c| arrow_field(c.name, &c.ty, true))
+        .collect();
     let arrays = columns
         .iter()
         .zip(&fields)
         .map(|(column, field)| {
             let cells: Vec<Option<&Cell>> = rows
                 .iter()
-                .map(|row| row.iter().find(|(name, _)| *name == column.name).map(|(_, cell)| cell))
+                .map(|row| {
+                    row.iter()
+                        .find(|(name, _)| *name == column.name)
+                        .map(|(_, cell)| cell)
+                })
                 .collect();
             array(column, field, &cells)
         })
         .collect::<Result<Vec<_>>>()?;
     debug_assert!(
-        rows.iter().flatten().all(|(name, _)| columns.iter().any(|c| c.name == *name)),
+        rows.iter()
+            .flatten()
+            .all(|(name, _)| columns.iter().any(|c| c.name == *name)),
         "rows name columns that exist"
     );
     let schema = Arc::new(Schema::new(fields));
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), arrays, &options)
         .map_err(|e| Error::internal(format!("a system table does not fit its columns: {e}")))?;
-    Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]]).map_err(from_datafusion)?))
+    Ok(Arc::new(
+        MemTable::try_new(schema, vec![vec![batch]]).map_err(from_datafusion)?,
+    ))
 }
 
 /// Cells of one type as an array.
 pub(super) fn values(ty: &SqlType, cells: &[Cell]) -> Result<ArrayRef> {
-    let column = Column { name: "", ty: ty.clone(), nullable: true };
+    let column = Column {
+        name: "",
+        ty: ty.clone(),
+        nullable: true,
+    };
     let cells: Vec<Option<&Cell>> = cells.iter().map(Some).collect();
     array(&column, &arrow_field("", ty, true), &cells)
 }
@@ -221,14 +250,19 @@ fn array(column: &Column, field: &Field, cells: &[Option<&Cell>]) -> Result<Arra
             TimestampMicrosecondBuilder::new().with_timezone("UTC"), column, cells, 0,
             Cell::Int(v) => *v
         ),
-        SqlType::Array(element) if matches!(**element, SqlType::Text | SqlType::Name) => texts(column, cells),
+        SqlType::Array(element) if matches!(**element, SqlType::Text | SqlType::Name) => {
+            texts(column, cells)
+        }
         // No row of ours fills the other types.
         _ => return Ok(new_null_array(field.data_type(), cells.count())),
     };
     Ok(builder.finish())
 }
 
-fn texts<'a>(column: &Column, cells: impl Iterator<Item = Option<&'a Cell>>) -> Box<dyn ArrayBuilder> {
+fn texts<'a>(
+    column: &Column,
+    cells: impl Iterator<Item = Option<&'a Cell>>,
+) -> Box<dyn ArrayBuilder> {
     let item = arrow_field("item", &column.ty, true);
     let item = match item.data_type() {
         DataType::List(item) => Arc::clone(item),
@@ -238,7 +272,9 @@ fn texts<'a>(column: &Column, cells: impl Iterator<Item = Option<&'a Cell>>) -> 
     for cell in cells {
         match cell {
             Some(Cell::Texts(values)) => {
-                values.iter().for_each(|value| builder.values().append_value(value));
+                values
+                    .iter()
+                    .for_each(|value| builder.values().append_value(value));
                 builder.append(true);
             }
             None => builder.append(!column.nullable),

@@ -13,7 +13,10 @@ pub(super) fn rows(ctx: &Context, view: &str) -> Result<Vec<Row>> {
         "applicable_roles" | "administrable_role_authorizations" => Vec::new(),
         "check_constraints" => check_constraints(ctx),
         "columns" => columns(ctx),
-        "enabled_roles" => objects::roles(ctx).into_iter().map(|(_, name)| row!["role_name" => name]).collect(),
+        "enabled_roles" => objects::roles(ctx)
+            .into_iter()
+            .map(|(_, name)| row!["role_name" => name])
+            .collect(),
         "information_schema_catalog_name" => vec![row!["catalog_name" => DATABASE]],
         "role_table_grants" | "table_privileges" => privileges(ctx),
         "schemata" => schemata(ctx),
@@ -111,9 +114,7 @@ fn type_name(ty: &SqlType) -> String {
 /// Lengths and precisions of a type.
 fn measures(ty: &SqlType) -> Row {
     let binary = |bits: i32| row!["numeric_precision" => bits, "numeric_precision_radix" => 2];
-    let whole = |bits: i32| {
-        row!["numeric_precision" => bits, "numeric_precision_radix" => 2, "numeric_scale" => 0]
-    };
+    let whole = |bits: i32| row!["numeric_precision" => bits, "numeric_precision_radix" => 2, "numeric_scale" => 0];
     match ty {
         SqlType::Int2 => whole(16),
         SqlType::Int4 => whole(32),
@@ -166,7 +167,9 @@ fn views(ctx: &Context) -> Vec<Row> {
 fn view_table_usage(ctx: &Context) -> Vec<Row> {
     let mut rows = Vec::new();
     for object in objects::all(ctx) {
-        let Some(RelationKind::View(view)) = object.relation().map(|r| &r.kind) else { continue };
+        let Some(RelationKind::View(view)) = object.relation().map(|r| &r.kind) else {
+            continue;
+        };
         rows.extend(view.relations.iter().map(|used| {
             row![
                 "view_catalog" => DATABASE,

@@ -67,7 +67,12 @@ fn versions(ctx: &Context) -> Result<Vec<Row>> {
 }
 
 fn aliases(model: &Model, version: u64) -> Vec<String> {
-    model.aliases.iter().filter(|(_, v)| **v == version).map(|(alias, _)| alias.clone()).collect()
+    model
+        .aliases
+        .iter()
+        .filter(|(_, v)| **v == version)
+        .map(|(alias, _)| alias.clone())
+        .collect()
 }
 
 fn runs(ctx: &Context) -> Vec<Row> {

@@ -38,7 +38,11 @@ pub(crate) fn type_name(ty: &alcedo_sql::types::SqlType) -> String {
 }
 
 /// A table of the system; `None` when the schema has no such table.
-pub(crate) fn table(ctx: &Context, schema: &str, name: &str) -> Option<Result<Arc<dyn TableProvider>>> {
+pub(crate) fn table(
+    ctx: &Context,
+    schema: &str,
+    name: &str,
+) -> Option<Result<Arc<dyn TableProvider>>> {
     if schema == "streams" {
         return streams::table(ctx, name);
     }

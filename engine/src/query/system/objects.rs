@@ -21,8 +21,12 @@ pub(super) const DATABASE_OID: u32 = 5;
 pub(super) const OWNER_OID: u32 = 10;
 
 /// Schemas of the system with their oids.
-const SYSTEM: &[(&str, u32)] =
-    &[(PG_CATALOG, 11), ("information_schema", 13000), ("ml", 13001), ("streams", 13002)];
+const SYSTEM: &[(&str, u32)] = &[
+    (PG_CATALOG, 11),
+    ("information_schema", 13000),
+    ("ml", 13001),
+    ("streams", 13002),
+];
 
 /// Oids that clients compare with, or that `classoid` columns hold.
 const KNOWN: &[(&str, u32)] = &[
@@ -156,7 +160,11 @@ impl<'a> Object<'a> {
 
 /// Every relation: the users' first, in the order of schemas and names.
 pub(super) fn all(ctx: &Context) -> Vec<Object<'_>> {
-    let users = ctx.snapshot.relations.iter().map(|(name, relation)| user(ctx, name, relation));
+    let users = ctx
+        .snapshot
+        .relations
+        .iter()
+        .map(|(name, relation)| user(ctx, name, relation));
     users.chain(system(ctx).iter().cloned()).collect()
 }
 
@@ -222,32 +230,50 @@ pub(super) fn by_oid(ctx: &Context, oid: u32) -> Option<Object<'_>> {
 pub(super) fn lookup<'a>(ctx: &'a Context, schema: Option<&str>, name: &str) -> Option<Object<'a>> {
     let path: Vec<&str> = match schema {
         Some(schema) => vec![schema],
-        None => std::iter::once(PG_CATALOG).chain(ctx.search_path.iter().map(String::as_str)).collect(),
+        None => std::iter::once(PG_CATALOG)
+            .chain(ctx.search_path.iter().map(String::as_str))
+            .collect(),
     };
     path.into_iter().find_map(|schema| {
-        let key = ObjectName { schema: schema.to_owned(), name: name.to_owned() };
+        let key = ObjectName {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        };
         match ctx.snapshot.relations.get_key_value(&key) {
             Some((name, relation)) => Some(user(ctx, name, relation)),
-            None => system(ctx).iter().find(|o| o.schema == schema && o.name == name).cloned(),
+            None => system(ctx)
+                .iter()
+                .find(|o| o.schema == schema && o.name == name)
+                .cloned(),
         }
     })
 }
 
 /// Every schema: oid, name, owner.
 pub(super) fn schemas(ctx: &Context) -> Vec<(u32, &str, &str)> {
-    let users = ctx.snapshot.schemas.iter().map(|(name, s)| (s.oid, name.as_str(), s.owner.as_str()));
+    let users = ctx
+        .snapshot
+        .schemas
+        .iter()
+        .map(|(name, s)| (s.oid, name.as_str(), s.owner.as_str()));
     let system = SYSTEM.iter().map(|(name, oid)| (*oid, *name, DATABASE));
     system.chain(users).collect()
 }
 
 /// The oid of a schema.
 pub(super) fn schema_oid(ctx: &Context, name: &str) -> Option<u32> {
-    schemas(ctx).into_iter().find(|(_, n, _)| *n == name).map(|(oid, ..)| oid)
+    schemas(ctx)
+        .into_iter()
+        .find(|(_, n, _)| *n == name)
+        .map(|(oid, ..)| oid)
 }
 
 /// The name of a schema.
 pub(super) fn schema_name(ctx: &Context, oid: u32) -> Option<&str> {
-    schemas(ctx).into_iter().find(|(o, ..)| *o == oid).map(|(_, name, _)| name)
+    schemas(ctx)
+        .into_iter()
+        .find(|(o, ..)| *o == oid)
+        .map(|(_, name, _)| name)
 }
 
 /// Users that own something, and who asks.
@@ -255,10 +281,15 @@ pub(super) fn roles(ctx: &Context) -> Vec<(u32, String)> {
     let snapshot = &ctx.snapshot;
     let owners = snapshot.relations.values().map(|r| &r.owner);
     let owners = owners.chain(snapshot.schemas.values().map(|s| &s.owner));
-    let owners = owners.chain(snapshot.models.values().map(|m| &m.owner)).chain([&ctx.user]);
+    let owners = owners
+        .chain(snapshot.models.values().map(|m| &m.owner))
+        .chain([&ctx.user]);
     let mut names: BTreeSet<String> = owners.cloned().collect();
     names.insert(DATABASE.to_owned());
-    names.into_iter().map(|name| (role_oid(&name), name)).collect()
+    names
+        .into_iter()
+        .map(|name| (role_oid(&name), name))
+        .collect()
 }
 
 /// The oid of a user: there are no roles that could hold one, so it is made of the name.
@@ -266,13 +297,18 @@ pub(super) fn role_oid(name: &str) -> u32 {
     if name == DATABASE {
         return OWNER_OID;
     }
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |h, b| {
+        (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
+    });
     hash | 0x4000_0000
 }
 
 /// The user of an oid.
 pub(super) fn role_name(ctx: &Context, oid: u32) -> Option<String> {
-    roles(ctx).into_iter().find(|(o, _)| *o == oid).map(|(_, name)| name)
+    roles(ctx)
+        .into_iter()
+        .find(|(o, _)| *o == oid)
+        .map(|(_, name)| name)
 }
 
 /// A CHECK constraint.
@@ -290,10 +326,21 @@ pub(super) fn checks(ctx: &Context) -> Vec<Check<'_>> {
     // They have no oids of their own in the catalog: numbers above all others, by place.
     let mut oid = 0xf000_0000;
     for object in all(ctx) {
-        let Some(Relation { kind: RelationKind::Table(table), .. }) = object.relation() else { continue };
+        let Some(Relation {
+            kind: RelationKind::Table(table),
+            ..
+        }) = object.relation()
+        else {
+            continue;
+        };
         for (name, text) in &table.checks {
             oid += 1;
-            checks.push(Check { oid, object: object.clone(), name, text });
+            checks.push(Check {
+                oid,
+                object: object.clone(),
+                name,
+                text,
+            });
         }
     }
     checks

@@ -47,7 +47,9 @@ pub(super) fn has_rows(table: &str) -> bool {
 }
 
 fn am() -> Vec<Row> {
-    vec![row!["oid" => 2, "amname" => "heap", "amhandler" => "heap_tableam_handler", "amtype" => "t"]]
+    vec![
+        row!["oid" => 2, "amname" => "heap", "amhandler" => "heap_tableam_handler", "amtype" => "t"],
+    ]
 }
 
 fn class(ctx: &Context) -> Vec<Row> {
@@ -83,7 +85,9 @@ fn attribute(ctx: &Context) -> Vec<Row> {
     for object in objects::all(ctx) {
         for a in object.attributes() {
             let oid = a.ty.oids().0;
-            let Some(ty) = types::by_oid(oid) else { continue };
+            let Some(ty) = types::by_oid(oid) else {
+                continue;
+            };
             rows.push(row![
                 "attrelid" => object.oid,
                 "attname" => &*a.name,
@@ -182,7 +186,11 @@ fn collation() -> Vec<Row> {
     [(100, "default", "d"), (950, "C", "c"), (951, "POSIX", "c")]
         .into_iter()
         .map(|(oid, name, provider)| {
-            let locale = if provider == "c" { Cell::from(name) } else { Cell::Null };
+            let locale = if provider == "c" {
+                Cell::from(name)
+            } else {
+                Cell::Null
+            };
             row![
                 "oid" => oid,
                 "collname" => name,
@@ -202,7 +210,11 @@ fn roles(ctx: &Context, table: &str) -> Vec<Row> {
     objects::roles(ctx)
         .into_iter()
         .map(|(oid, name)| {
-            let password = if table == "pg_roles" { Cell::from("********") } else { Cell::Null };
+            let password = if table == "pg_roles" {
+                Cell::from("********")
+            } else {
+                Cell::Null
+            };
             row![
                 "oid" => oid,
                 "rolname" => name,

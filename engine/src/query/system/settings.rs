@@ -8,7 +8,9 @@ use std::sync::MutexGuard;
 
 /// The session's variables.
 pub(super) fn vars(ctx: &Context) -> Result<MutexGuard<'_, Vars>> {
-    ctx.vars.lock().map_err(|_| Error::internal("session variables are poisoned"))
+    ctx.vars
+        .lock()
+        .map_err(|_| Error::internal("session variables are poisoned"))
 }
 
 pub(super) fn rows(ctx: &Context) -> Result<Vec<Row>> {
@@ -41,9 +43,12 @@ pub(super) fn rows(ctx: &Context) -> Result<Vec<Row>> {
 fn kind(kind: Option<Kind>) -> (&'static str, Cell, Cell, Cell) {
     match kind {
         Some(Kind::Bool) => ("bool", Cell::Null, Cell::Null, Cell::Null),
-        Some(Kind::Integer(least, most)) => {
-            ("integer", Cell::Null, least.to_string().into(), most.to_string().into())
-        }
+        Some(Kind::Integer(least, most)) => (
+            "integer",
+            Cell::Null,
+            least.to_string().into(),
+            most.to_string().into(),
+        ),
         Some(Kind::OneOf(names)) => {
             let names = names.iter().map(|n| (*n).to_owned()).collect();
             ("enum", Cell::Texts(names), Cell::Null, Cell::Null)

@@ -23,7 +23,11 @@ pub(super) struct Type {
 }
 
 static TYPES: LazyLock<Vec<Type>> = LazyLock::new(|| {
-    include_str!("types.txt").lines().filter(|l| !l.starts_with('#')).filter_map(parse).collect()
+    include_str!("types.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(parse)
+        .collect()
 });
 
 fn parse(line: &'static str) -> Option<Type> {
@@ -64,7 +68,9 @@ pub(super) fn format(oid: u32, typmod: Option<i32>) -> String {
     if oid == 0 {
         return "-".to_owned();
     }
-    let Some(ty) = by_oid(oid) else { return "???".to_owned() };
+    let Some(ty) = by_oid(oid) else {
+        return "???".to_owned();
+    };
     if ty.category == "A" && ty.element != 0 && ty.name.starts_with('_') {
         return format!("{}[]", format(ty.element, typmod));
     }
@@ -81,7 +87,11 @@ pub(super) fn format(oid: u32, typmod: Option<i32>) -> String {
         ("varchar", Some(n)) => format!("character varying({n})"),
         ("bpchar", None) => "character".to_owned(),
         ("bpchar", Some(n)) => format!("character({n})"),
-        ("numeric", Some(m)) => format!("numeric({},{})", (m >> 16) & 0xffff, ((m & 0x7ff) ^ 1024) - 1024),
+        ("numeric", Some(m)) => format!(
+            "numeric({},{})",
+            (m >> 16) & 0xffff,
+            ((m & 0x7ff) ^ 1024) - 1024
+        ),
         ("time", _) => "time without time zone".to_owned(),
         ("timetz", _) => "time with time zone".to_owned(),
         ("timestamp", _) => "timestamp without time zone".to_owned(),

@@ -13,14 +13,15 @@ mod text;
 
 use super::columns::{self, Cell};
 use crate::error::Result;
-use crate::query::Context;
 use crate::error::datafusion::into_datafusion;
+use crate::query::Context;
 use crate::types::arrow_field;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{DataFusionError, ScalarValue, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
@@ -44,13 +45,37 @@ struct Def {
 }
 
 /// A function of its arguments, NULL for NULL.
-const fn strict(name: &'static str, arguments: (usize, usize), returns: &'static str, body: Body) -> Def {
-    Def { name, arguments, returns, strict: true, volatile: false, body }
+const fn strict(
+    name: &'static str,
+    arguments: (usize, usize),
+    returns: &'static str,
+    body: Body,
+) -> Def {
+    Def {
+        name,
+        arguments,
+        returns,
+        strict: true,
+        volatile: false,
+        body,
+    }
 }
 
 /// A function that sees NULLs.
-const fn lax(name: &'static str, arguments: (usize, usize), returns: &'static str, body: Body) -> Def {
-    Def { name, arguments, returns, strict: false, volatile: false, body }
+const fn lax(
+    name: &'static str,
+    arguments: (usize, usize),
+    returns: &'static str,
+    body: Body,
+) -> Def {
+    Def {
+        name,
+        arguments,
+        returns,
+        strict: false,
+        volatile: false,
+        body,
+    }
 }
 
 /// Every table.
@@ -65,13 +90,23 @@ const TABLES: &[&[Def]] = &[
 ];
 
 /// Names for the suggestion in errors about unknown functions.
-pub(crate) static NAMES: LazyLock<Vec<String>> =
-    LazyLock::new(|| TABLES.iter().copied().flatten().map(|d| d.name.to_owned()).collect());
+pub(crate) static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    TABLES
+        .iter()
+        .copied()
+        .flatten()
+        .map(|d| d.name.to_owned())
+        .collect()
+});
 
 /// The function of a name, for this statement.
 pub(crate) fn find(ctx: &Context, name: &str) -> Option<Arc<ScalarUDF>> {
     let def = TABLES.iter().copied().flatten().find(|d| d.name == name)?;
-    let volatility = if def.volatile { Volatility::Volatile } else { Volatility::Stable };
+    let volatility = if def.volatile {
+        Volatility::Volatile
+    } else {
+        Volatility::Stable
+    };
     let function = Function {
         def,
         ctx: ctx.clone(),
@@ -164,7 +199,11 @@ impl ScalarUDFImpl for Function {
     fn coerce_types(&self, types: &[DataType]) -> datafusion::common::Result<Vec<DataType>> {
         let (least, most) = self.def.arguments;
         if types.len() < least || types.len() > most {
-            return plan_err!("No function matches {} with {} arguments", self.def.name, types.len());
+            return plan_err!(
+                "No function matches {} with {} arguments",
+                self.def.name,
+                types.len()
+            );
         }
         Ok(types.to_vec())
     }
@@ -173,23 +212,43 @@ impl ScalarUDFImpl for Function {
         Ok(crate::types::arrow_type(&self.returns))
     }
 
-    fn return_field_from_args(&self, _: ReturnFieldArgs<'_>) -> datafusion::common::Result<FieldRef> {
+    fn return_field_from_args(
+        &self,
+        _: ReturnFieldArgs<'_>,
+    ) -> datafusion::common::Result<FieldRef> {
         Ok(arrow_field(self.def.name, &self.returns, true))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
-        let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_))) && !self.def.volatile;
+        let constant = args
+            .args
+            .iter()
+            .all(|a| matches!(a, ColumnarValue::Scalar(_)))
+            && !self.def.volatile;
         let rows = if constant { 1 } else { args.number_rows };
-        let arrays = args.args.iter().map(|a| a.to_array(rows)).collect::<Result<Vec<_>, _>>()?;
+        let arrays = args
+            .args
+            .iter()
+            .map(|a| a.to_array(rows))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut cells = Vec::with_capacity(rows);
         for row in 0..rows {
             let values = arrays
                 .iter()
                 .map(|array| ScalarValue::try_from_array(array, row))
                 .collect::<Result<Vec<_>, _>>()?;
-            cells.push(self.row(&values, &args.arg_fields).map_err(into_datafusion)?);
+            cells.push(
+                self.row(&values, &args.arg_fields)
+                    .map_err(into_datafusion)?,
+            );
         }
         let array = columns::values(&self.returns, &cells).map_err(into_datafusion)?;
-        if constant { Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&array, 0)?)) } else { Ok(ColumnarValue::Array(array)) }
+        if constant {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &array, 0,
+            )?))
+        } else {
+            Ok(ColumnarValue::Array(array))
+        }
     }
 }

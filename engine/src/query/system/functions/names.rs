@@ -9,29 +9,64 @@ use crate::query::system::types;
 use alcedo_sql::{SqlState, quote_ident};
 
 pub(super) const FUNCTIONS: &[Def] = &[
-    strict("to_regclass", (1, 1), "oid", |ctx, args| Ok(args.text(0).and_then(|t| relation_oid(ctx, t)).into())),
-    strict("to_regtype", (1, 1), "oid", |_, args| Ok(args.text(0).and_then(type_oid).into())),
-    strict("to_regnamespace", (1, 1), "oid", |ctx, args| Ok(args.text(0).and_then(|t| schema_oid(ctx, t)).into())),
-    strict("to_regrole", (1, 1), "oid", |ctx, args| Ok(args.text(0).and_then(|t| role_oid(ctx, t)).into())),
-    strict("to_regproc", (1, 1), "text", |_, args| Ok(args.text(0).map(function_name).into())),
-    strict("regclassin", (1, 1), "oid", |ctx, args| {
-        read(args, |t| relation_oid(ctx, t), SqlState::UNDEFINED_TABLE, "relation")
+    strict("to_regclass", (1, 1), "oid", |ctx, args| {
+        Ok(args.text(0).and_then(|t| relation_oid(ctx, t)).into())
     }),
-    strict("regtypein", (1, 1), "oid", |_, args| read(args, type_oid, SqlState::UNDEFINED_OBJECT, "type")),
+    strict("to_regtype", (1, 1), "oid", |_, args| {
+        Ok(args.text(0).and_then(type_oid).into())
+    }),
+    strict("to_regnamespace", (1, 1), "oid", |ctx, args| {
+        Ok(args.text(0).and_then(|t| schema_oid(ctx, t)).into())
+    }),
+    strict("to_regrole", (1, 1), "oid", |ctx, args| {
+        Ok(args.text(0).and_then(|t| role_oid(ctx, t)).into())
+    }),
+    strict("to_regproc", (1, 1), "text", |_, args| {
+        Ok(args.text(0).map(function_name).into())
+    }),
+    strict("regclassin", (1, 1), "oid", |ctx, args| {
+        read(
+            args,
+            |t| relation_oid(ctx, t),
+            SqlState::UNDEFINED_TABLE,
+            "relation",
+        )
+    }),
+    strict("regtypein", (1, 1), "oid", |_, args| {
+        read(args, type_oid, SqlState::UNDEFINED_OBJECT, "type")
+    }),
     strict("regnamespacein", (1, 1), "oid", |ctx, args| {
-        read(args, |t| schema_oid(ctx, t), SqlState::INVALID_SCHEMA_NAME, "schema")
+        read(
+            args,
+            |t| schema_oid(ctx, t),
+            SqlState::INVALID_SCHEMA_NAME,
+            "schema",
+        )
     }),
     strict("regrolein", (1, 1), "oid", |ctx, args| {
-        read(args, |t| role_oid(ctx, t), SqlState::UNDEFINED_OBJECT, "role")
+        read(
+            args,
+            |t| role_oid(ctx, t),
+            SqlState::UNDEFINED_OBJECT,
+            "role",
+        )
     }),
-    strict("regprocin", (1, 1), "text", |_, args| Ok(args.text(0).map(function_name).into())),
-    strict("regclassout", (1, 1), "text", |ctx, args| show(args, |oid| relation_name(ctx, oid))),
-    strict("regtypeout", (1, 1), "text", |_, args| show(args, |oid| Some(types::format(oid, None)))),
+    strict("regprocin", (1, 1), "text", |_, args| {
+        Ok(args.text(0).map(function_name).into())
+    }),
+    strict("regclassout", (1, 1), "text", |ctx, args| {
+        show(args, |oid| relation_name(ctx, oid))
+    }),
+    strict("regtypeout", (1, 1), "text", |_, args| {
+        show(args, |oid| Some(types::format(oid, None)))
+    }),
     strict("regnamespaceout", (1, 1), "text", |ctx, args| {
         show(args, |oid| objects::schema_name(ctx, oid).map(quote_ident))
     }),
     strict("regroleout", (1, 1), "text", |ctx, args| {
-        show(args, |oid| objects::role_name(ctx, oid).map(|n| quote_ident(&n)))
+        show(args, |oid| {
+            objects::role_name(ctx, oid).map(|n| quote_ident(&n))
+        })
     }),
     lax("format_type", (2, 2), "text", format_type),
     strict("pg_get_userbyid", (1, 1), "name", user_by_id),
@@ -39,35 +74,71 @@ pub(super) const FUNCTIONS: &[Def] = &[
     strict("pg_type_is_visible", (1, 1), "bool", |_, args| {
         Ok(args.oid(0).and_then(types::by_oid).map(|_| true).into())
     }),
-    strict("pg_function_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_operator_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_collation_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_conversion_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_opclass_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_opfamily_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_statistics_obj_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_ts_config_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_ts_dict_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_ts_parser_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
-    strict("pg_ts_template_is_visible", (1, 1), "bool", |_, _| Ok(true.into())),
+    strict("pg_function_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_operator_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_collation_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_conversion_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_opclass_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_opfamily_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_statistics_obj_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_ts_config_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_ts_dict_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_ts_parser_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
+    strict("pg_ts_template_is_visible", (1, 1), "bool", |_, _| {
+        Ok(true.into())
+    }),
 ];
 
 /// An oid as it is, a name looked up; a name that is not there is an error.
-fn read(args: &Args<'_>, find: impl Fn(&str) -> Option<u32>, state: SqlState, what: &str) -> Result<Cell> {
+fn read(
+    args: &Args<'_>,
+    find: impl Fn(&str) -> Option<u32>,
+    state: SqlState,
+    what: &str,
+) -> Result<Cell> {
     if let Some(oid) = args.oid(0) {
         return Ok(oid.into());
     }
-    let Some(name) = args.text(0) else { return Ok(Cell::Null) };
+    let Some(name) = args.text(0) else {
+        return Ok(Cell::Null);
+    };
     if name == "-" {
         return Ok(0_u32.into());
     }
-    let missing = || Error::user(state, format!("{what} \"{}\" does not exist", split(name).join(".")));
+    let missing = || {
+        Error::user(
+            state,
+            format!("{what} \"{}\" does not exist", split(name).join(".")),
+        )
+    };
     Ok(find(name).ok_or_else(missing)?.into())
 }
 
 /// The name of an oid, else the number itself; `-` for none.
 fn show(args: &Args<'_>, name: impl Fn(u32) -> Option<String>) -> Result<Cell> {
-    let Some(oid) = args.oid(0) else { return Ok(Cell::Null) };
+    let Some(oid) = args.oid(0) else {
+        return Ok(Cell::Null);
+    };
     if oid == 0 {
         return Ok("-".into());
     }
@@ -120,7 +191,10 @@ fn schema_oid(ctx: &Context, text: &str) -> Option<u32> {
 
 fn role_oid(ctx: &Context, text: &str) -> Option<u32> {
     let name = split(text).pop()?;
-    objects::roles(ctx).into_iter().find(|(_, n)| *n == name).map(|(oid, _)| oid)
+    objects::roles(ctx)
+        .into_iter()
+        .find(|(_, n)| *n == name)
+        .map(|(oid, _)| oid)
 }
 
 /// Columns of type regproc hold names.
@@ -132,7 +206,11 @@ fn function_name(text: &str) -> String {
 fn relation_name(ctx: &Context, oid: u32) -> Option<String> {
     let object = objects::by_oid(ctx, oid)?;
     let name = quote_ident(object.name);
-    Some(if visible(ctx, &object) { name } else { format!("{}.{name}", quote_ident(object.schema)) })
+    Some(if visible(ctx, &object) {
+        name
+    } else {
+        format!("{}.{name}", quote_ident(object.schema))
+    })
 }
 
 fn visible(ctx: &Context, object: &Object<'_>) -> bool {
@@ -145,12 +223,21 @@ fn table_is_visible(ctx: &Context, args: &Args<'_>) -> Result<Cell> {
 }
 
 fn format_type(_: &Context, args: &Args<'_>) -> Result<Cell> {
-    let Some(oid) = args.oid(0) else { return Ok(Cell::Null) };
-    let typmod = args.int(1).and_then(|t| i32::try_from(t).ok()).filter(|t| *t >= 0);
+    let Some(oid) = args.oid(0) else {
+        return Ok(Cell::Null);
+    };
+    let typmod = args
+        .int(1)
+        .and_then(|t| i32::try_from(t).ok())
+        .filter(|t| *t >= 0);
     Ok(types::format(oid, typmod).into())
 }
 
 fn user_by_id(ctx: &Context, args: &Args<'_>) -> Result<Cell> {
-    let Some(oid) = args.oid(0) else { return Ok(Cell::Null) };
-    Ok(objects::role_name(ctx, oid).unwrap_or_else(|| format!("unknown (OID={oid})")).into())
+    let Some(oid) = args.oid(0) else {
+        return Ok(Cell::Null);
+    };
+    Ok(objects::role_name(ctx, oid)
+        .unwrap_or_else(|| format!("unknown (OID={oid})"))
+        .into())
 }

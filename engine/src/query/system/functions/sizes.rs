@@ -8,17 +8,23 @@ use crate::query::system::columns::Cell;
 pub(super) const FUNCTIONS: &[Def] = &[
     strict("pg_relation_size", (1, 2), "int8", |_, _| Ok(Cell::Null)),
     strict("pg_table_size", (1, 1), "int8", |_, _| Ok(Cell::Null)),
-    strict("pg_total_relation_size", (1, 1), "int8", |_, _| Ok(Cell::Null)),
+    strict("pg_total_relation_size", (1, 1), "int8", |_, _| {
+        Ok(Cell::Null)
+    }),
     strict("pg_indexes_size", (1, 1), "int8", |_, _| Ok(0_i64.into())),
     strict("pg_database_size", (1, 1), "int8", |_, _| Ok(Cell::Null)),
     strict("pg_tablespace_size", (1, 1), "int8", |_, _| Ok(Cell::Null)),
-    strict("pg_tablespace_location", (1, 1), "text", |_, _| Ok("".into())),
+    strict("pg_tablespace_location", (1, 1), "text", |_, _| {
+        Ok("".into())
+    }),
     strict("pg_size_pretty", (1, 1), "text", pretty),
 ];
 
 /// As PostgreSQL prints it: the unit changes at ten times its size, halves are rounded.
 fn pretty(_: &Context, args: &Args<'_>) -> Result<Cell> {
-    let Some(bytes) = args.int(0) else { return Ok(Cell::Null) };
+    let Some(bytes) = args.int(0) else {
+        return Ok(Cell::Null);
+    };
     if bytes.unsigned_abs() < 10 * 1024 {
         return Ok(format!("{bytes} bytes").into());
     }

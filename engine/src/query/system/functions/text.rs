@@ -9,12 +9,16 @@ use datafusion::common::ScalarValue;
 
 pub(super) const FUNCTIONS: &[Def] = &[
     lax("format", (1, 100), "text", format),
-    strict("quote_ident", (1, 1), "text", |_, args| Ok(args.text(0).map(quote_ident).into())),
+    strict("quote_ident", (1, 1), "text", |_, args| {
+        Ok(args.text(0).map(quote_ident).into())
+    }),
 ];
 
 /// `%s`, `%I`, `%L` and `%%`, with `%n$s` for a place.
 fn format(_: &Context, args: &Args<'_>) -> Result<Cell> {
-    let Some(pattern) = args.text(0) else { return Ok(Cell::Null) };
+    let Some(pattern) = args.text(0) else {
+        return Ok(Cell::Null);
+    };
     let mut out = String::with_capacity(pattern.len());
     let mut next = 1;
     let mut chars = pattern.chars().peekable();
@@ -34,7 +38,10 @@ fn format(_: &Context, args: &Args<'_>) -> Result<Cell> {
             Some('%') => out.push('%'),
             Some(kind @ ('s' | 'I' | 'L')) => {
                 let value = args.values.get(next).ok_or_else(|| {
-                    Error::user(SqlState::INVALID_PARAMETER_VALUE, "too few arguments for format()")
+                    Error::user(
+                        SqlState::INVALID_PARAMETER_VALUE,
+                        "too few arguments for format()",
+                    )
                 })?;
                 next += 1;
                 out.push_str(&written(kind, value)?);
@@ -53,7 +60,11 @@ fn format(_: &Context, args: &Args<'_>) -> Result<Cell> {
 }
 
 fn written(kind: char, value: &ScalarValue) -> Result<String> {
-    let text = if value.is_null() { None } else { Some(value.to_string()) };
+    let text = if value.is_null() {
+        None
+    } else {
+        Some(value.to_string())
+    };
     Ok(match (kind, text) {
         ('s', text) => text.unwrap_or_default(),
         ('L', None) => "NULL".to_owned(),

@@ -3,7 +3,10 @@
 //! Their values are oids here. Where one is shown, becomes text or is put together with text, it is the name.
 
 use super::{call, last, take};
-use alcedo_sql::ast::{BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, SetExpr};
+use alcedo_sql::ast::{
+    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem,
+    SetExpr,
+};
 
 /// Types with the functions that read and show them.
 const TYPES: &[(&str, &str, &str)] = &[
@@ -16,14 +19,22 @@ const TYPES: &[(&str, &str, &str)] = &[
 /// Rewrites one expression whose parts are rewritten.
 pub(super) fn cast(expr: &mut Expr) {
     match expr {
-        Expr::Cast { expr: inner, data_type, .. } => {
+        Expr::Cast {
+            expr: inner,
+            data_type,
+            ..
+        } => {
             if let Some(read) = reader(data_type) {
                 *expr = Expr::Function(call(read, vec![take(inner)]));
             } else if is_text(data_type) {
                 shown(inner);
             }
         }
-        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::StringConcat,
+            right,
+        } => {
             shown(left);
             shown(right);
         }
@@ -45,7 +56,9 @@ pub(super) fn show(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
             for item in &mut select.projection {
-                if let SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. } = item {
+                if let SelectItem::UnnamedExpr(value)
+                | SelectItem::ExprWithAlias { expr: value, .. } = item
+                {
                     shown(value);
                 }
             }
@@ -69,20 +82,27 @@ fn reader(ty: &DataType) -> Option<&'static str> {
     if name == "regproc" || name == "regprocedure" {
         return Some("regprocin");
     }
-    TYPES.iter().find(|(ty, ..)| *ty == name).map(|(_, read, _)| *read)
+    TYPES
+        .iter()
+        .find(|(ty, ..)| *ty == name)
+        .map(|(_, read, _)| *read)
 }
 
 fn is_text(ty: &DataType) -> bool {
     match ty {
         DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_) => true,
-        DataType::Custom(name, _) => matches!(last(name).as_deref(), Some("text" | "varchar" | "name")),
+        DataType::Custom(name, _) => {
+            matches!(last(name).as_deref(), Some("text" | "varchar" | "name"))
+        }
         _ => false,
     }
 }
 
 /// An oid of such a type as its name.
 fn shown(expr: &mut Expr) {
-    let Expr::Function(function) = expr else { return };
+    let Expr::Function(function) = expr else {
+        return;
+    };
     let name = last(&function.name).unwrap_or_default();
     if let Some((_, _, show)) = TYPES.iter().find(|(_, read, _)| *read == name) {
         *expr = Expr::Function(call(show, vec![take(expr)]));

@@ -18,15 +18,18 @@ mod subqueries;
 
 use crate::query::Context;
 use alcedo_sql::ast::{
-    self, AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Query, Select, TableFactor, VisitMut, VisitorMut,
+    self, AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Rewrites a query whose output columns have their names already.
 pub(crate) fn rewrite(ctx: &Context, query: &mut Query) {
-    let mut rewriter = Rewriter { ctx, compared: HashSet::new() };
+    let mut rewriter = Rewriter {
+        ctx,
+        compared: HashSet::new(),
+    };
     // It never breaks off.
     let _ = VisitMut::visit(query, &mut rewriter);
     casts::show(&mut query.body);
@@ -73,13 +76,19 @@ impl VisitorMut for Rewriter<'_> {
 
 impl Rewriter<'_> {
     fn is_aggregate(&self, name: &str) -> bool {
-        self.ctx.services.template.aggregate_functions().contains_key(name)
+        self.ctx
+            .services
+            .template
+            .aggregate_functions()
+            .contains_key(name)
     }
 }
 
 /// `(s).field`: the planner wants the name as a text.
 fn field(expr: &mut Expr) {
-    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return };
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else {
+        return;
+    };
     // `t.column[1]` is a column first.
     if matches!(**root, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
         return;
@@ -87,19 +96,28 @@ fn field(expr: &mut Expr) {
     for access in access_chain {
         if let AccessExpr::Dot(Expr::Identifier(ident)) = access {
             let name = ast::Value::SingleQuotedString(crate::query::names::normal(ident));
-            *access = AccessExpr::Subscript(ast::Subscript::Index { index: Expr::value(name) });
+            *access = AccessExpr::Subscript(ast::Subscript::Index {
+                index: Expr::value(name),
+            });
         }
     }
 }
 
 /// The call of a function.
 fn call(name: &str, args: Vec<Expr>) -> Function {
-    let args = args.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    let args = args
+        .into_iter()
+        .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
+        .collect();
     Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
         filter: None,
         null_treatment: None,
         over: None,
@@ -114,13 +132,20 @@ fn take(expr: &mut Expr) -> Expr {
 
 /// The last part of a name, folded.
 fn last(name: &ObjectName) -> Option<String> {
-    name.0.last().and_then(|p| p.as_ident()).map(crate::query::names::normal)
+    name.0
+        .last()
+        .and_then(|p| p.as_ident())
+        .map(crate::query::names::normal)
 }
 
 /// The name of a function that is called plainly or behind `pg_catalog.`
 fn function_name(name: &ObjectName) -> Option<String> {
     let qualified = name.0.len() > 1;
-    let of_catalog = name.0.first().and_then(|p| p.as_ident()).is_some_and(|s| s.value == "pg_catalog");
+    let of_catalog = name
+        .0
+        .first()
+        .and_then(|p| p.as_ident())
+        .is_some_and(|s| s.value == "pg_catalog");
     if qualified && !(of_catalog && name.0.len() == 2) {
         return None;
     }

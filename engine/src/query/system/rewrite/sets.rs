@@ -3,15 +3,17 @@
 use super::{call, function_name, last, take};
 use crate::query::system::{columns, pg_catalog};
 use alcedo_sql::ast::{
-    self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinOperator, ObjectName, Select,
-    SelectItem, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinOperator,
+    ObjectName, Select, SelectItem, TableFactor, TableWithJoins, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
 /// A function that gives a row per value, as a column of the result.
 pub(super) fn in_projection(select: &mut Select) {
     for item in &mut select.projection {
-        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
         if let Expr::Function(Function { name, .. }) = expr
             && function_name(name).as_deref() == Some("generate_series")
         {
@@ -22,7 +24,16 @@ pub(super) fn in_projection(select: &mut Select) {
 
 /// `pg_catalog.unnest(a, …)` in FROM as the parser's own UNNEST; other functions without their schema.
 pub(super) fn unqualified(factor: &mut TableFactor) {
-    let TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } = factor else { return };
+    let TableFactor::Table {
+        name,
+        alias,
+        args: Some(args),
+        with_ordinality,
+        ..
+    } = factor
+    else {
+        return;
+    };
     match function_name(name).as_deref() {
         Some("unnest") if name.0.len() == 2 => {}
         Some(_) if name.0.len() == 2 => {
@@ -35,7 +46,9 @@ pub(super) fn unqualified(factor: &mut TableFactor) {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
         _ => None,
     });
-    let Some(array_exprs) = values.collect() else { return };
+    let Some(array_exprs) = values.collect() else {
+        return;
+    };
     *factor = TableFactor::UNNEST {
         alias: alias.take(),
         array_exprs,
@@ -48,7 +61,8 @@ pub(super) fn unqualified(factor: &mut TableFactor) {
 /// Beside a table that is always empty no column is ever computed: subqueries there become NULL. Clients ask
 /// such tables with subqueries that the planner cannot take apart.
 pub(super) fn never_asked(select: &mut Select) {
-    let grouped = !matches!(&select.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
+    let grouped =
+        !matches!(&select.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
     if grouped || !select.from.iter().any(is_empty) {
         return;
     }
@@ -69,13 +83,19 @@ impl VisitorMut for Forget {
         let text = || DataType::Text;
         *expr = match expr {
             Expr::Subquery(_) => null(text()),
-            Expr::Function(f) if matches!(f.args, FunctionArguments::Subquery(_)) => {
-                null(DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(text()), None)))
-            }
+            Expr::Function(f) if matches!(f.args, FunctionArguments::Subquery(_)) => null(
+                DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(text()), None)),
+            ),
             // A column of rows: elements of an array with their places.
             Expr::Function(f) if last(&f.name).as_deref() == Some("_pg_expandarray") => {
-                let name = |text: &str| Expr::value(ast::Value::SingleQuotedString(text.to_owned()));
-                let fields = vec![name("x"), null(DataType::SmallInt(None)), name("n"), null(DataType::Integer(None))];
+                let name =
+                    |text: &str| Expr::value(ast::Value::SingleQuotedString(text.to_owned()));
+                let fields = vec![
+                    name("x"),
+                    null(DataType::SmallInt(None)),
+                    name("n"),
+                    null(DataType::Integer(None)),
+                ];
                 Expr::Function(call("named_struct", fields))
             }
             _ => return ControlFlow::Continue(()),
@@ -86,7 +106,13 @@ impl VisitorMut for Forget {
 
 fn null(data_type: DataType) -> Expr {
     let expr = Box::new(Expr::value(ast::Value::Null));
-    Expr::Cast { kind: ast::CastKind::Cast, expr, data_type, array: false, format: None }
+    Expr::Cast {
+        kind: ast::CastKind::Cast,
+        expr,
+        data_type,
+        array: false,
+        format: None,
+    }
 }
 
 /// Whether a part of FROM has no rows, whatever is joined to it.
@@ -98,21 +124,40 @@ fn is_empty(from: &TableWithJoins) -> bool {
         )
     };
     let keeps_left = from.joins.iter().all(|join| {
-        inner(&join) || matches!(join.join_operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_))
+        inner(&join)
+            || matches!(
+                join.join_operator,
+                JoinOperator::Left(_) | JoinOperator::LeftOuter(_)
+            )
     });
     keeps_left
         && (is_empty_table(&from.relation)
-            || from.joins.iter().filter(inner).any(|join| is_empty_table(&join.relation)))
+            || from
+                .joins
+                .iter()
+                .filter(inner)
+                .any(|join| is_empty_table(&join.relation)))
 }
 
 fn is_empty_table(factor: &TableFactor) -> bool {
-    let TableFactor::Table { name, args: None, .. } = factor else { return false };
-    in_catalog(name).is_some_and(|table| columns::of("pg_catalog", &table).is_some() && !pg_catalog::has_rows(&table))
+    let TableFactor::Table {
+        name, args: None, ..
+    } = factor
+    else {
+        return false;
+    };
+    in_catalog(name).is_some_and(|table| {
+        columns::of("pg_catalog", &table).is_some() && !pg_catalog::has_rows(&table)
+    })
 }
 
 /// The table of `pg_catalog` that a name means: that schema comes first in every search path.
 fn in_catalog(name: &ObjectName) -> Option<String> {
-    let schema = name.0.len().checked_sub(2).and_then(|at| name.0[at].as_ident());
+    let schema = name
+        .0
+        .len()
+        .checked_sub(2)
+        .and_then(|at| name.0[at].as_ident());
     match schema {
         Some(schema) if schema.value != "pg_catalog" => None,
         _ => last(name),

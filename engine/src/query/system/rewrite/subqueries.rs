@@ -4,9 +4,10 @@
 use super::{call, function_name, take};
 use crate::query::names::normal;
 use alcedo_sql::ast::{
-    self, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident, LambdaFunction,
-    LambdaFunctionParameter, LambdaSyntax, LimitClause, OneOrManyWithParens, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableAlias, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    self, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident,
+    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, LimitClause, OneOrManyWithParens,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, Value,
+    Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -21,7 +22,9 @@ pub(super) fn scalar(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
         return;
     }
     let order = order(query);
-    let Some(item) = plain_item(query, is_aggregate) else { return };
+    let Some(item) = plain_item(query, is_aggregate) else {
+        return;
+    };
     let value = take(item);
     if !first {
         *item = Expr::Function(call("sole", vec![value]));
@@ -42,11 +45,15 @@ pub(super) fn scalar(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
 
 /// `ARRAY(SELECT …)`
 pub(super) fn array(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
-    let Expr::Function(function) = expr else { return };
+    let Expr::Function(function) = expr else {
+        return;
+    };
     if function_name(&function.name).as_deref() != Some("array") {
         return;
     }
-    let FunctionArguments::Subquery(query) = &mut function.args else { return };
+    let FunctionArguments::Subquery(query) = &mut function.args else {
+        return;
+    };
     if let Some(transformed) = transform(query) {
         *expr = transformed;
         return;
@@ -54,7 +61,12 @@ pub(super) fn array(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
     let mut query = std::mem::replace(query, Box::new(empty_query()));
     let order = order(&query);
     let simple = limit(&query) == Limit::None;
-    match (order, simple.then(|| plain_item(&mut query, is_aggregate)).flatten()) {
+    match (
+        order,
+        simple
+            .then(|| plain_item(&mut query, is_aggregate))
+            .flatten(),
+    ) {
         (Some(order), Some(item)) => {
             let value = take(item);
             let order = resolved(order, &value);
@@ -65,19 +77,34 @@ pub(super) fn array(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
         }
         _ => query = Box::new(collected(query)),
     }
-    let none = Expr::Array(ast::Array { elem: Vec::new(), named: true });
+    let none = Expr::Array(ast::Array {
+        elem: Vec::new(),
+        named: true,
+    });
     *expr = Expr::Function(call("coalesce", vec![Expr::Subquery(query), none]));
 }
 
 /// `ARRAY(SELECT f(x) FROM unnest(a) x)` as a transformed array: such a FROM cannot be correlated otherwise.
 fn transform(query: &Query) -> Option<Expr> {
-    let SetExpr::Select(select) = query.body.as_ref() else { return None };
-    let [from] = select.from.as_slice() else { return None };
-    let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_ordinality: false, .. } = &from.relation else {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    let [from] = select.from.as_slice() else {
+        return None;
+    };
+    let TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs,
+        with_ordinality: false,
+        ..
+    } = &from.relation
+    else {
         return None;
     };
     let plain = from.joins.is_empty() && select.selection.is_none() && is_plain(select);
-    let [array] = array_exprs.as_slice() else { return None };
+    let [array] = array_exprs.as_slice() else {
+        return None;
+    };
     if !plain || query.order_by.is_some() || limit(query) != Limit::None {
         return None;
     }
@@ -87,11 +114,17 @@ fn transform(query: &Query) -> Option<Expr> {
         return Some(array.clone());
     }
     let lambda = LambdaFunction {
-        params: OneOrManyWithParens::One(LambdaFunctionParameter { name: name.clone(), data_type: None }),
+        params: OneOrManyWithParens::One(LambdaFunctionParameter {
+            name: name.clone(),
+            data_type: None,
+        }),
         body: Box::new(body.clone()),
         syntax: LambdaSyntax::Arrow,
     };
-    Some(Expr::Function(call("array_transform", vec![array.clone(), Expr::Lambda(lambda)])))
+    Some(Expr::Function(call(
+        "array_transform",
+        vec![array.clone(), Expr::Lambda(lambda)],
+    )))
 }
 
 /// `EXISTS (SELECT … FROM t WHERE …)` in a column of the result as `(SELECT count(*) > 0 FROM t WHERE …)`.
@@ -123,13 +156,23 @@ impl VisitorMut for Counter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let Expr::Exists { subquery, negated } = expr else { return ControlFlow::Continue(()) };
-        let compared = if *negated { "count(*) = 0" } else { "count(*) > 0" };
-        let SetExpr::Select(select) = subquery.body.as_mut() else { return ControlFlow::Continue(()) };
+        let Expr::Exists { subquery, negated } = expr else {
+            return ControlFlow::Continue(());
+        };
+        let compared = if *negated {
+            "count(*) = 0"
+        } else {
+            "count(*) > 0"
+        };
+        let SetExpr::Select(select) = subquery.body.as_mut() else {
+            return ControlFlow::Continue(());
+        };
         let plain = is_plain(select) && subquery.limit_clause.is_none() && subquery.fetch.is_none();
         // A function may be an aggregate, which has a row even of nothing.
         let called = select.projection.iter().any(|item| match item {
-            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => combines(expr, &|_| true),
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                combines(expr, &|_| true)
+            }
             _ => false,
         });
         if self.depth > 0 || !plain || called || subquery.with.is_some() || select.from.is_empty() {
@@ -150,8 +193,10 @@ fn collected(query: Box<Query>) -> Query {
     let mut outer = empty_query();
     if let SetExpr::Select(select) = outer.body.as_mut() {
         let column = Ident::new("x");
-        select.projection =
-            vec![SelectItem::UnnamedExpr(Expr::Function(call("array_agg", vec![Expr::Identifier(column.clone())])))];
+        select.projection = vec![SelectItem::UnnamedExpr(Expr::Function(call(
+            "array_agg",
+            vec![Expr::Identifier(column.clone())],
+        )))];
         select.from = vec![ast::TableWithJoins {
             relation: TableFactor::Derived {
                 lateral: false,
@@ -159,7 +204,10 @@ fn collected(query: Box<Query>) -> Query {
                 alias: Some(TableAlias {
                     explicit: true,
                     name: Ident::new("t"),
-                    columns: vec![ast::TableAliasColumnDef { name: column, data_type: None }],
+                    columns: vec![ast::TableAliasColumnDef {
+                        name: column,
+                        data_type: None,
+                    }],
                     at: None,
                 }),
                 sample: None,
@@ -179,7 +227,9 @@ fn plain_item<'q>(query: &'q mut Query, is_aggregate: IsAggregate<'_>) -> Option
     if query.with.is_some() || query.fetch.is_some() {
         return None;
     }
-    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return None;
+    };
     let one_row = select.from.is_empty() && select.selection.is_none();
     if one_row || !is_plain(select) || combines(item(select)?, is_aggregate) {
         return None;
@@ -223,13 +273,26 @@ fn combines(expr: &Expr, is_aggregate: IsAggregate<'_>) -> bool {
         }
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let Expr::Function(Function { name, over, .. }) = expr else { return ControlFlow::Continue(()) };
+            let Expr::Function(Function { name, over, .. }) = expr else {
+                return ControlFlow::Continue(());
+            };
             let name = function_name(name).unwrap_or_default();
             let found = over.is_some() || name == "unnest" || (self.is_aggregate)(&name);
-            if self.depth == 0 && found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if self.depth == 0 && found {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
     }
-    Visit::visit(expr, &mut Finder { is_aggregate, depth: 0 }).is_break()
+    Visit::visit(
+        expr,
+        &mut Finder {
+            is_aggregate,
+            depth: 0,
+        },
+    )
+    .is_break()
 }
 
 #[derive(PartialEq, Eq)]
@@ -242,9 +305,11 @@ enum Limit {
 fn limit(query: &Query) -> Limit {
     match &query.limit_clause {
         None if query.fetch.is_none() => Limit::None,
-        Some(LimitClause::LimitOffset { limit: Some(Expr::Value(n)), offset: None, limit_by })
-            if limit_by.is_empty() && matches!(&n.value, Value::Number(n, _) if n == "1") =>
-        {
+        Some(LimitClause::LimitOffset {
+            limit: Some(Expr::Value(n)),
+            offset: None,
+            limit_by,
+        }) if limit_by.is_empty() && matches!(&n.value, Value::Number(n, _) if n == "1") => {
             Limit::One
         }
         _ => Limit::Other,

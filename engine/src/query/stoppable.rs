@@ -1,0 +1,124 @@
+//! Joins that can be stopped. A join may multiply its inputs for minutes between two of its input batches, and no
+//! cancel request is seen meanwhile: so it gives way to other tasks after some batches of its output, and its filter,
+//! which it evaluates all the time, fails once the statement is cancelled.
+
+use super::error::into_datafusion;
+use super::{Cancel, Context};
+use crate::error::Result;
+use crate::query::error::from_datafusion;
+use datafusion::arrow::datatypes::{FieldRef, Schema};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, HashJoinExecBuilder, NestedLoopJoinExec,
+    NestedLoopJoinExecBuilder, PiecewiseMergeJoinExec, SortMergeJoinExec,
+};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+impl Context {
+    /// The plan with joins that this statement's end stops.
+    pub(super) fn stoppable(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| self.stoppable_join(node))
+            .map(|done| done.data)
+            .map_err(from_datafusion)
+    }
+
+    fn stoppable_join(
+        &self,
+        node: Arc<dyn ExecutionPlan>,
+    ) -> DataFusionResult<Transformed<Arc<dyn ExecutionPlan>>> {
+        let join: Arc<dyn ExecutionPlan> =
+            if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
+                let filter = self.guarded(join.filter());
+                let made = NestedLoopJoinExecBuilder::from(join).with_filter(filter);
+                Arc::new(made.build()?)
+            } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+                let filter = self.guarded(join.filter());
+                let made = HashJoinExecBuilder::from(join).with_filter(filter);
+                Arc::new(made.build()?)
+            } else if node.is::<CrossJoinExec>()
+                || node.is::<SortMergeJoinExec>()
+                || node.is::<PiecewiseMergeJoinExec>()
+            {
+                node
+            } else {
+                return Ok(Transformed::no(node));
+            };
+        Ok(Transformed::yes(Arc::new(CooperativeExec::new(join))))
+    }
+
+    fn guarded(&self, filter: Option<&JoinFilter>) -> Option<JoinFilter> {
+        filter.map(|filter| {
+            let guard = Guard {
+                inner: Arc::clone(filter.expression()),
+                cancel: self.cancel.clone(),
+            };
+            let columns = filter.column_indices().to_vec();
+            JoinFilter::new(Arc::new(guard), columns, Arc::clone(filter.schema()))
+        })
+    }
+}
+
+/// An expression that fails once its statement is cancelled.
+#[derive(Debug)]
+struct Guard {
+    inner: Arc<dyn PhysicalExpr>,
+    cancel: Cancel,
+}
+
+impl PartialEq for Guard {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.eq(&other.inner)
+    }
+}
+
+impl Eq for Guard {}
+
+impl Hash for Guard {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl PhysicalExpr for Guard {
+    fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
+        self.cancel.check().map_err(into_datafusion)?;
+        self.inner.evaluate(batch)
+    }
+
+    fn return_field(&self, input_schema: &Schema) -> DataFusionResult<FieldRef> {
+        self.inner.return_field(input_schema)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.inner]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+        let inner = children.pop().ok_or_else(|| {
+            DataFusionError::Internal("a guarded expression has one child".to_owned())
+        })?;
+        let cancel = self.cancel.clone();
+        Ok(Arc::new(Self { inner, cancel }))
+    }
+
+    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt_sql(f)
+    }
+}
