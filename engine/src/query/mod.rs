@@ -1,6 +1,6 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
-//! `context` finds names, `planning` makes plans, `run` runs them, `stoppable` lets them be stopped; `state` is the one place that sets
+//! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets them be stopped; `state` is the one place that sets
 //! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables;
 //! `variables` sets session variables.
@@ -14,6 +14,7 @@ mod literals;
 mod missing;
 pub mod names;
 mod numbers;
+mod parameters;
 pub mod planning;
 pub mod predict;
 mod run;
@@ -32,7 +33,6 @@ use crate::error::Error;
 use alcedo_sql::SqlState;
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::ScalarValue;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -114,7 +114,6 @@ pub struct Services {
     pub trainings: Arc<crate::model::runs::Runs>,
     /// The table of records that did not decode.
     pub dead_letters: Arc<crate::source::dead_letters::DeadLetters>,
-    pub runtime: Arc<RuntimeEnv>,
     /// A SessionState with every function registered; cloned per statement.
     pub template: SessionState,
 }

@@ -6,6 +6,7 @@
 
 use super::error::{from_datafusion, into_datafusion};
 use super::missing::{Missing, placed};
+use super::parameters::Parameters;
 use super::state::register;
 use super::{Context, names, numbers, predict, system, table_functions};
 use crate::catalog::View;
@@ -392,50 +393,25 @@ impl Context {
 
     /// Parameter types in order of number, and whether all were known; the unknown are text.
     fn parameters_of(&self, plan: &LogicalPlan) -> Result<(Vec<FieldRef>, bool)> {
-        let found = plan.get_parameter_fields().map_err(from_datafusion)?;
-        let mut numbered: HashMap<usize, Option<FieldRef>> = HashMap::new();
-        for (id, field) in found {
-            let number = id
-                .trim_start_matches('$')
-                .parse::<usize>()
-                .ok()
-                .filter(|n| *n > 0)
-                .ok_or_else(|| {
-                    Error::user(
-                        SqlState::UNDEFINED_PARAMETER,
-                        format!("there is no parameter {id}"),
-                    )
-                })?;
-            numbered.insert(number, field);
-        }
-        let count = numbered
-            .keys()
-            .copied()
-            .max()
-            .unwrap_or(0)
-            .max(self.parameter_types.len());
+        let Parameters { types, settled } = Parameters::of(plan)?;
+        let last = types.keys().next_back().copied().unwrap_or(0);
+        let count = last.max(self.parameter_types.len());
         if count > usize::from(u16::MAX) {
             return Err(Error::user(
                 SqlState::UNDEFINED_PARAMETER,
                 format!("there is no parameter ${count}"),
             ));
         }
-        let mut complete = true;
-        let fields = (1..=count)
-            .map(|number| {
-                let given = self.parameter_types.get(number - 1).cloned().flatten();
-                let field = given.or_else(|| numbered.get(&number).cloned().flatten());
-                let field = field.filter(|f| !f.data_type().is_null());
-                if field.is_none() {
-                    complete = complete && !numbered.contains_key(&number);
-                }
-                field.map_or_else(
-                    || arrow_field("", &SqlType::Text, true),
-                    |f| parameter_field(&f),
-                )
-            })
-            .collect();
-        Ok((fields, complete))
+        let fields = (1..=count).map(|number| {
+            let given = self.parameter_types.get(number - 1).cloned().flatten();
+            let field = given.or_else(|| types.get(&number).cloned().flatten());
+            let field = field.filter(|f| !f.data_type().is_null());
+            field.map_or_else(
+                || arrow_field("", &SqlType::Text, true),
+                |f| parameter_field(&f),
+            )
+        });
+        Ok((fields.collect(), settled))
     }
 
     /// Puts this context's values in the place of placeholders.

@@ -3,7 +3,6 @@
 use super::Context;
 use super::error::{from_datafusion, into_datafusion};
 use crate::error::Result;
-use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -50,16 +49,6 @@ impl Context {
     ) -> Result<SendableRecordBatchStream> {
         let rows = execute_stream(plan, task).map_err(from_datafusion)?;
         Ok(self.cancelable(rows))
-    }
-
-    /// Runs a plan to its end.
-    pub async fn collect(&self, plan: LogicalPlan) -> Result<Vec<RecordBatch>> {
-        let mut rows = self.stream(plan).await?;
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().await {
-            batches.push(batch.map_err(from_datafusion)?);
-        }
-        Ok(batches)
     }
 
     /// An expression ready to evaluate on batches of a schema.

@@ -67,12 +67,11 @@ impl Engine {
             models: Registry::new(Arc::clone(&catalog)),
             trainings: Runs::open(Arc::clone(&catalog), Arc::clone(&clock)).await?,
             dead_letters: DeadLetters::open(Arc::clone(&catalog), Arc::clone(&clock)).await?,
-            template: state::template(Arc::clone(&runtime))?,
+            template: state::template(runtime)?,
             config,
             clock,
             catalog,
             stores,
-            runtime,
         };
         Ok(Self(Arc::new(Shared {
             services: Arc::new(services),
