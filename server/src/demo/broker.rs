@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 const PARTITIONS: i32 = 8;
 /// Time between two batches of records. The mock answers a fetch with one batch, so small ones would be slow to read.
 const BEAT: Duration = Duration::from_millis(500);
-/// Payments that are there when the broker is ready.
+/// Payments that are there when the broker is ready, with their labels.
 const FIRST: u64 = 2000;
 /// Numbers of streamed payments begin above those of the history.
 const FIRST_ID: u64 = 1_000_000;
@@ -106,6 +106,7 @@ fn work(
         unlabelled: VecDeque::new(),
     };
     generator.payments(FIRST)?;
+    generator.labels(Duration::ZERO)?;
     generator.producer.flush(Duration::from_secs(10))?;
     if ready.send(Ok(address)).is_err() {
         return Ok(());
@@ -116,7 +117,7 @@ fn work(
         let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
         generator.payments(due - sent)?;
         sent = due;
-        generator.labels()?;
+        generator.labels(LABEL_AFTER)?;
         generator.producer.poll(Duration::ZERO);
         std::thread::sleep(BEAT);
     }
@@ -142,10 +143,10 @@ impl Generator {
         Ok(())
     }
 
-    fn labels(&mut self) -> std::result::Result<(), KafkaError> {
+    fn labels(&mut self, after: Duration) -> std::result::Result<(), KafkaError> {
         while let Some((_, payment)) = self
             .unlabelled
-            .pop_front_if(|(at, _)| at.elapsed() >= LABEL_AFTER)
+            .pop_front_if(|(at, _)| at.elapsed() >= after)
         {
             self.send(
                 "payment_labels",
