@@ -1,8 +1,8 @@
 //! `CREATE SOURCE`: the topic is looked at once, for where the source begins; each query looks for its end.
 
 use super::{Output, relation_exists};
-use crate::catalog::{MetadataColumn, MetadataRole, ObjectName, Relation, RelationKind, Source};
 use crate::catalog::{Column, Property};
+use crate::catalog::{MetadataColumn, MetadataRole, ObjectName, Relation, RelationKind, Source};
 use crate::error::{Error, Result};
 use crate::query::Context;
 use crate::source::kafka::client::{Cluster, Deadline};
@@ -19,7 +19,10 @@ pub(crate) async fn run(ctx: &Context, s: &CreateSource) -> Result<Output> {
     let done = Output::done("CREATE SOURCE");
     if let Some(old) = ctx.snapshot.relations.get(&name) {
         if s.if_not_exists {
-            ctx.notices.notice(format!("relation \"{}\" already exists, skipping", name.name));
+            ctx.notices.notice(format!(
+                "relation \"{}\" already exists, skipping",
+                name.name
+            ));
             return Ok(done);
         }
         replaceable(s, old, &name)?;
@@ -60,8 +63,11 @@ pub(crate) async fn run(ctx: &Context, s: &CreateSource) -> Result<Output> {
 fn replaceable(s: &CreateSource, old: &Relation, name: &ObjectName) -> Result<()> {
     match (&old.kind, s.or_replace) {
         (RelationKind::Source(_), true) => Ok(()),
-        (_, true) => Err(Error::user(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a source", name.name))
-            .hint("Drop it first, or take another name.")),
+        (_, true) => Err(Error::user(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not a source", name.name),
+        )
+        .hint("Drop it first, or take another name.")),
         (_, false) => Err(relation_exists(name)),
     }
 }
@@ -74,9 +80,13 @@ async fn source(ctx: &Context, s: &CreateSource, name: &ObjectName) -> Result<So
     let (topic, start) = (declared.topic.clone(), declared.start.clone());
     let looking = tokio::task::spawn_blocking(move || look(&cluster, &topic, &start));
     let looked = ctx.or_canceled(looking).await?;
-    let (start, topic_id) = looked.map_err(|e| Error::internal(format!("looking at a topic ended: {e}")))??;
+    let (start, topic_id) =
+        looked.map_err(|e| Error::internal(format!("looking at a topic ended: {e}")))??;
     let shown = CreateSource {
-        name: Name { schema: Some(name.schema.clone()), name: name.name.clone() },
+        name: Name {
+            schema: Some(name.schema.clone()),
+            name: name.name.clone(),
+        },
         with: shown(&s.with),
         ..s.clone()
     };
@@ -121,14 +131,20 @@ fn columns(s: &CreateSource) -> Result<(Vec<Column>, Vec<MetadataColumn>)> {
         let column = column_of(&role, include.alias.as_deref());
         if columns.iter().any(|c| c.name == column.name) {
             let text = format!("column \"{}\" specified more than once", column.name);
-            return Err(Error::user(SqlState::DUPLICATE_COLUMN, text).hint("Give it another name: INCLUDE … AS name."));
+            return Err(Error::user(SqlState::DUPLICATE_COLUMN, text)
+                .hint("Give it another name: INCLUDE … AS name."));
         }
-        metadata.push(MetadataColumn { name: column.name.clone(), role });
+        metadata.push(MetadataColumn {
+            name: column.name.clone(),
+            role,
+        });
         columns.push(column);
     }
     if columns.is_empty() {
-        return Err(Error::user(SqlState::INVALID_TABLE_DEFINITION, "a source needs columns")
-            .hint("Declare the fields of its records: CREATE SOURCE name (field type, …) …"));
+        return Err(
+            Error::user(SqlState::INVALID_TABLE_DEFINITION, "a source needs columns")
+                .hint("Declare the fields of its records: CREATE SOURCE name (field type, …) …"),
+        );
     }
     Ok((columns, metadata))
 }

@@ -3,6 +3,7 @@
 //! `dead_letters/<oid of the source>/<first seen>-<random>.parquet`; a file is whole or not there. Small files are
 //! put together. Two processes on a shared directory may both keep a record: the table shows it once.
 
+use super::leaving::Leaving;
 use super::letter_table::LetterTable;
 use super::letters::{self, Addressee, Letter};
 use crate::catalog::RelationKind;
@@ -30,6 +31,8 @@ pub struct DeadLetters {
     clock: Arc<dyn Clock>,
     /// What is kept, by source; read from the files when a source first has a letter.
     kept: Mutex<HashMap<u32, OfSource>>,
+    /// Readers that may still find some.
+    pub(super) leaving: Leaving,
 }
 
 type OfSource = Arc<tokio::sync::Mutex<Option<Kept>>>;
@@ -48,7 +51,10 @@ struct Offsets(BTreeMap<i64, i64>);
 
 impl Offsets {
     fn contains(&self, offset: i64) -> bool {
-        self.0.range(..=offset).next_back().is_some_and(|(_, end)| offset < *end)
+        self.0
+            .range(..=offset)
+            .next_back()
+            .is_some_and(|(_, end)| offset < *end)
     }
 
     fn insert(&mut self, offset: i64) {
@@ -72,7 +78,10 @@ impl Kept {
         let ids = batch.column(letters::TOPIC_ID).as_string::<i32>();
         for row in 0..batch.num_rows() {
             let key = (ids.value(row).to_owned(), partitions.value(row));
-            self.offsets.entry(key).or_default().insert(offsets.value(row));
+            self.offsets
+                .entry(key)
+                .or_default()
+                .insert(offsets.value(row));
         }
     }
 }
@@ -83,7 +92,12 @@ impl DeadLetters {
     /// # Errors
     /// None so far: what is damaged shows when it is read.
     pub async fn open(catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { catalog, clock, kept: Mutex::default() }))
+        Ok(Arc::new(Self {
+            catalog,
+            clock,
+            kept: Mutex::default(),
+            leaving: Leaving::default(),
+        }))
     }
 
     /// The table `streams.dead_letters`.
@@ -111,7 +125,9 @@ impl DeadLetters {
         let kept = of_source.insert(kept);
         let known = |letter: &Letter| {
             let key = (to.topic_id.clone(), letter.partition);
-            kept.offsets.get(&key).is_some_and(|o| o.contains(letter.offset))
+            kept.offsets
+                .get(&key)
+                .is_some_and(|o| o.contains(letter.offset))
         };
         let new: Vec<Letter> = letters.into_iter().filter(|l| !known(l)).collect();
         if new.is_empty() {
@@ -148,10 +164,16 @@ impl DeadLetters {
         let small = (bytes.len() as u64) < SMALL;
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let folder = dead_letters_folder(oid);
-        let path = Path::from(format!("{folder}/{:020}-{unique}.parquet", self.clock.now_us()));
+        let path = Path::from(format!(
+            "{folder}/{:020}-{unique}.parquet",
+            self.clock.now_us()
+        ));
         let data = self.catalog.data();
         data.check_open()?;
-        data.store.put(&path, PutPayload::from(bytes)).await.map_err(|e| from_store(&e))?;
+        data.store
+            .put(&path, PutPayload::from(bytes))
+            .await
+            .map_err(|e| from_store(&e))?;
         Ok((path, small))
     }
 
@@ -176,7 +198,13 @@ impl DeadLetters {
     /// The files of a source, oldest letters first.
     pub(super) async fn files(&self, oid: u32) -> Result<Vec<ObjectMeta>> {
         let folder = Path::from(dead_letters_folder(oid));
-        let listed = self.catalog.data().store.list(Some(&folder)).try_collect::<Vec<_>>().await;
+        let listed = self
+            .catalog
+            .data()
+            .store
+            .list(Some(&folder))
+            .try_collect::<Vec<_>>()
+            .await;
         let mut files = listed.map_err(|e| from_store(&e))?;
         files.sort_by(|a, b| a.location.cmp(&b.location));
         Ok(files)
@@ -195,7 +223,10 @@ impl DeadLetters {
     /// The sources there are.
     pub(super) fn sources(&self) -> Vec<u32> {
         let snapshot = self.catalog.snapshot();
-        let sources = snapshot.relations.values().filter(|r| matches!(r.kind, RelationKind::Source(_)));
+        let sources = snapshot
+            .relations
+            .values()
+            .filter(|r| matches!(r.kind, RelationKind::Source(_)));
         sources.map(|r| r.oid).collect()
     }
 }

@@ -28,7 +28,10 @@ pub(super) struct LetterTable {
 
 impl LetterTable {
     pub(super) fn new(letters: Arc<DeadLetters>) -> Self {
-        Self { letters, schema: letters::schema() }
+        Self {
+            letters,
+            schema: letters::schema(),
+        }
     }
 }
 
@@ -49,10 +52,19 @@ impl TableProvider for LetterTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let all: Arc<dyn PartitionStream> =
-            Arc::new(All { letters: Arc::clone(&self.letters), schema: Arc::clone(&self.schema) });
+        let all: Arc<dyn PartitionStream> = Arc::new(All {
+            letters: Arc::clone(&self.letters),
+            schema: Arc::clone(&self.schema),
+        });
         let schema = Arc::clone(&self.schema);
-        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![all], projection, [], false, limit)?))
+        Ok(Arc::new(StreamingTableExec::try_new(
+            schema,
+            vec![all],
+            projection,
+            [],
+            false,
+            limit,
+        )?))
     }
 }
 
@@ -68,20 +80,27 @@ impl PartitionStream for All {
     }
 
     fn execute(&self, _task: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let sources = self.letters.sources().into();
-        let reading = Reading { letters: Arc::clone(&self.letters), sources, source: None };
+        let reading = Reading {
+            letters: Arc::clone(&self.letters),
+            sources: None,
+            source: None,
+        };
         let batches = stream::try_unfold(reading, |mut reading| async move {
             let next = reading.next().await.map_err(into_datafusion)?;
             Ok(next.map(|batch| (batch, reading)))
         });
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+        Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        ))
     }
 }
 
 /// How far reading is.
 struct Reading {
     letters: Arc<DeadLetters>,
-    sources: VecDeque<u32>,
+    /// Those that are still to be read; not known at first.
+    sources: Option<VecDeque<u32>>,
     source: Option<OfSource>,
 }
 
@@ -97,9 +116,17 @@ struct OfSource {
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if self.sources.is_none() {
+            self.letters.leaving.over().await;
+        }
         loop {
             let Some(source) = &mut self.source else {
-                let Some(oid) = self.sources.pop_front() else { return Ok(None) };
+                let sources = self
+                    .sources
+                    .get_or_insert_with(|| self.letters.sources().into());
+                let Some(oid) = sources.pop_front() else {
+                    return Ok(None);
+                };
                 let mut source = OfSource {
                     oid,
                     files: VecDeque::new(),
@@ -133,7 +160,11 @@ impl Reading {
 impl OfSource {
     /// Finds the files that are not read yet.
     async fn list(&mut self, letters: &DeadLetters) -> Result<()> {
-        let files = letters.files(self.oid).await?.into_iter().map(|f| f.location);
+        let files = letters
+            .files(self.oid)
+            .await?
+            .into_iter()
+            .map(|f| f.location);
         self.files = files.filter(|f| !self.read.contains(f)).collect();
         Ok(())
     }
@@ -143,8 +174,13 @@ impl OfSource {
         let partitions = batch.column(letters::PARTITION).as_primitive::<Int32Type>();
         let offsets = batch.column(letters::OFFSET).as_primitive::<Int64Type>();
         let ids = batch.column(letters::TOPIC_ID).as_string::<i32>();
-        let new = (0..batch.num_rows())
-            .map(|row| self.given.insert((ids.value(row).to_owned(), partitions.value(row), offsets.value(row))));
+        let new = (0..batch.num_rows()).map(|row| {
+            self.given.insert((
+                ids.value(row).to_owned(),
+                partitions.value(row),
+                offsets.value(row),
+            ))
+        });
         let new: BooleanArray = new.map(Some).collect();
         let columns: Vec<usize> = (0..letters::TOPIC_ID).collect();
         let shown = batch.project(&columns).map_err(from_arrow)?;

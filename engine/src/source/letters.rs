@@ -6,7 +6,8 @@ use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
 use bytes::Bytes;
 use datafusion::arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, RecordBatch, StringBuilder,
+    TimestampMicrosecondBuilder,
 };
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -65,12 +66,20 @@ pub(super) const TOPIC_ID: usize = 10;
 
 /// The columns of the table.
 pub(super) fn schema() -> SchemaRef {
-    Arc::new(Schema::new(COLUMNS.iter().map(|(n, t)| arrow_field(n, t, true)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        COLUMNS
+            .iter()
+            .map(|(n, t)| arrow_field(n, t, true))
+            .collect::<Vec<_>>(),
+    ))
 }
 
 fn file_schema() -> SchemaRef {
     let id = ("topic_id", SqlType::Text);
-    let columns = COLUMNS.iter().chain([&id]).map(|(n, t)| arrow_field(n, t, true));
+    let columns = COLUMNS
+        .iter()
+        .chain([&id])
+        .map(|(n, t)| arrow_field(n, t, true));
     Arc::new(Schema::new(columns.collect::<Vec<_>>()))
 }
 
@@ -128,7 +137,11 @@ pub(super) fn write(batches: &[RecordBatch]) -> Result<Vec<u8>> {
 /// The rows of a file.
 pub(super) fn read(bytes: Bytes) -> Result<Vec<RecordBatch>> {
     let damaged = |e: String| {
-        Error::new(Kind::Data, SqlState::DATA_CORRUPTED, format!("a file of dead letters is damaged: {e}"))
+        Error::new(
+            Kind::Data,
+            SqlState::DATA_CORRUPTED,
+            format!("a file of dead letters is damaged: {e}"),
+        )
     };
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|b| b.build());
     let reader = reader.map_err(|e| damaged(e.to_string()))?;
@@ -136,7 +149,8 @@ pub(super) fn read(bytes: Bytes) -> Result<Vec<RecordBatch>> {
     reader
         .map(|batch| {
             let batch = batch.map_err(|e| damaged(e.to_string()))?;
-            RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()).map_err(|e| damaged(e.to_string()))
+            RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec())
+                .map_err(|e| damaged(e.to_string()))
         })
         .collect()
 }

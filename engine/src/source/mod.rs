@@ -1,12 +1,14 @@
 //! Sources: topics of a broker as tables. A query reads what there is when it begins, and ends there.
 //!
 //! `scan` is the table and its operator, `seek` the places in the topic that a query's conditions name, `bounds` the
-//! end that all scans of a statement share, `dead_letters` the records that did not decode. `kafka` speaks to the
+//! end that all scans of a statement share, `dead_letters` the records that did not decode (`letters` their rows,
+//! `letter_table` their table, `leaving` those that are not kept yet). `kafka` speaks to the
 //! broker; the values of records belong to `crate::format`.
 
 mod bounds;
 pub mod dead_letters;
 pub mod kafka;
+mod leaving;
 mod letter_table;
 mod letters;
 mod scan;
@@ -46,7 +48,11 @@ impl std::fmt::Debug for Access {
 ///
 /// # Errors
 /// 42704 when a secret of its properties is not there.
-pub async fn provider(access: Access, name: &ObjectName, source: &Source) -> Result<Arc<dyn TableProvider>> {
+pub async fn provider(
+    access: Access,
+    name: &ObjectName,
+    source: &Source,
+) -> Result<Arc<dyn TableProvider>> {
     Ok(Arc::new(scan::SourceTable::new(access, name, source)?))
 }
 

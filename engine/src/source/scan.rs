@@ -3,7 +3,8 @@
 use super::Access;
 use super::bounds::Bounds;
 use super::kafka::client::Cluster;
-use super::kafka::reader::{Layout, Reader, Tally};
+use super::kafka::layout::Layout;
+use super::kafka::reader::{Reader, Tally};
 use super::letters::Addressee;
 use super::seek::Seek;
 use crate::catalog::{MetadataColumn, ObjectName, Source};
@@ -20,7 +21,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
@@ -55,14 +58,30 @@ pub(super) struct Parts {
 impl SourceTable {
     pub(super) fn new(access: Access, name: &ObjectName, source: &Source) -> Result<Self> {
         let cluster = Cluster::of(&access.catalog, &access.snapshot, &source.properties)?;
-        let numbers = Numbers::of(&source.timestamptz_mode)
-            .ok_or_else(|| Error::internal(format!("no such mode of timestamps: {}", source.timestamptz_mode)))?;
+        let numbers = Numbers::of(&source.timestamptz_mode).ok_or_else(|| {
+            Error::internal(format!(
+                "no such mode of timestamps: {}",
+                source.timestamptz_mode
+            ))
+        })?;
         let oid = access.snapshot.relations.get(name).map_or(0, |r| r.oid);
         // A NOT NULL column is nullable to the planner, as with tables.
-        let fields = source.columns.iter().map(|c| arrow_field(&c.name, &c.ty, true));
+        let fields = source
+            .columns
+            .iter()
+            .map(|c| arrow_field(&c.name, &c.ty, true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let (source, name) = (source.clone(), name.clone());
-        Ok(Self(Arc::new(Parts { access, source, numbers, cluster, bounds: Bounds::default(), name, oid, schema })))
+        Ok(Self(Arc::new(Parts {
+            access,
+            source,
+            numbers,
+            cluster,
+            bounds: Bounds::default(),
+            name,
+            oid,
+            schema,
+        })))
     }
 
     fn metadata(&self) -> &[MetadataColumn] {
@@ -93,9 +112,15 @@ impl TableProvider for SourceTable {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         let mut seek = Seek::default();
-        Ok(filters.iter().map(|filter| seek.narrow(self.metadata(), filter)).collect())
+        Ok(filters
+            .iter()
+            .map(|filter| seek.narrow(self.metadata(), filter))
+            .collect())
     }
 
     async fn scan(
@@ -106,10 +131,19 @@ impl TableProvider for SourceTable {
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let seek = Seek::of(self.metadata(), filters);
-        let columns = projection.cloned().unwrap_or_else(|| (0..self.0.schema.fields().len()).collect());
+        let columns = projection
+            .cloned()
+            .unwrap_or_else(|| (0..self.0.schema.fields().len()).collect());
         let schema = Arc::new(self.0.schema.project(&columns)?);
         let readers = (state.config().target_partitions() / 2).clamp(1, READERS_MAX);
-        Ok(Arc::new(SourceScan::new(Arc::clone(&self.0), schema, columns, seek, limit, readers)))
+        Ok(Arc::new(SourceScan::new(
+            Arc::clone(&self.0),
+            schema,
+            columns,
+            seek,
+            limit,
+            readers,
+        )))
     }
 }
 
@@ -158,8 +192,19 @@ impl SourceScan {
 
 impl DisplayAs for SourceScan {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> = self.schema.fields().iter().map(|c| c.name().as_str()).collect();
-        write!(f, "SourceScan: {}, topic={}, columns=[{}]", self.parts.name, self.parts.source.topic, columns.join(", "))?;
+        let columns: Vec<&str> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|c| c.name().as_str())
+            .collect();
+        write!(
+            f,
+            "SourceScan: {}, topic={}, columns=[{}]",
+            self.parts.name,
+            self.parts.source.topic,
+            columns.join(", ")
+        )?;
         if self.seek != Seek::default() {
             write!(f, ", seek=[{}]", self.seek)?;
         }
@@ -199,7 +244,11 @@ impl ExecutionPlan for SourceScan {
 
     fn reset_state(self: Arc<Self>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let tally = Arc::new(Tally::new(self.properties.partitioning.partition_count()));
-        Ok(Arc::new(Self { tally, metrics: ExecutionPlanMetricsSet::new(), ..self.as_ref().clone() }))
+        Ok(Arc::new(Self {
+            tally,
+            metrics: ExecutionPlanMetricsSet::new(),
+            ..self.as_ref().clone()
+        }))
     }
 
     fn supports_limit_pushdown(&self) -> bool {
@@ -207,7 +256,10 @@ impl ExecutionPlan for SourceScan {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        Some(Arc::new(Self { limit, ..self.clone() }))
+        Some(Arc::new(Self {
+            limit,
+            ..self.clone()
+        }))
     }
 
     fn fetch(&self) -> Option<usize> {
@@ -218,11 +270,21 @@ impl ExecutionPlan for SourceScan {
         Some(self.metrics.clone_inner())
     }
 
-    fn execute(&self, partition: usize, task: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+    fn execute(
+        &self,
+        partition: usize,
+        task: Arc<TaskContext>,
+    ) -> DataFusionResult<SendableRecordBatchStream> {
         let (sender, receiver) = mpsc::channel(BATCHES_MAX);
+        let (query, reading) = self.parts.access.dead_letters.leaving.pair();
         let reader = Reader {
             parts: Arc::clone(&self.parts),
-            layout: Layout::new(&self.parts.source, &self.columns, Arc::clone(&self.schema), self.parts.numbers),
+            layout: Layout::new(
+                &self.parts.source,
+                &self.columns,
+                Arc::clone(&self.schema),
+                self.parts.numbers,
+            ),
             seek: self.seek.clone(),
             limit: self.limit,
             batch_rows: task.session_config().batch_size(),
@@ -234,15 +296,15 @@ impl ExecutionPlan for SourceScan {
         };
         std::thread::Builder::new()
             .name("kafka-reader".to_owned())
-            .spawn(move || reader.run(&sender))
+            .spawn(move || reader.run(&sender, reading))
             .map_err(|e| into_datafusion(crate::error::from_io(&e)))?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let batches = stream::unfold(Some((receiver, metrics)), |reading| async move {
-            let (mut receiver, metrics) = reading?;
+        let batches = stream::unfold(Some((receiver, metrics, query)), |taking| async move {
+            let (mut receiver, metrics, query) = taking?;
             match receiver.recv().await {
                 Some(Message::Rows(batch)) => {
                     metrics.record_output(batch.num_rows());
-                    Some((Ok(batch), Some((receiver, metrics))))
+                    Some((Ok(batch), Some((receiver, metrics, query))))
                 }
                 Some(Message::End) => None,
                 Some(Message::Failed(error)) => Some((Err(into_datafusion(error)), None)),
@@ -252,7 +314,10 @@ impl ExecutionPlan for SourceScan {
                 }
             }
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            batches,
+        )))
     }
 }
 

@@ -9,7 +9,9 @@
 
 use crate::catalog::{MetadataColumn, MetadataRole};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, TableProviderFilterPushDown as PushDown};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, Operator, TableProviderFilterPushDown as PushDown,
+};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -29,7 +31,12 @@ pub(super) struct Seek {
 
 impl Default for Seek {
     fn default() -> Self {
-        Self { partitions: None, from: 0, to: i64::MAX, since_ms: None }
+        Self {
+            partitions: None,
+            from: 0,
+            to: i64::MAX,
+            since_ms: None,
+        }
     }
 }
 
@@ -55,7 +62,10 @@ impl fmt::Display for Seek {
 
 impl Seek {
     /// What filters that are all to hold say.
-    pub(super) fn of<'a>(metadata: &[MetadataColumn], filters: impl IntoIterator<Item = &'a Expr>) -> Self {
+    pub(super) fn of<'a>(
+        metadata: &[MetadataColumn],
+        filters: impl IntoIterator<Item = &'a Expr>,
+    ) -> Self {
         let mut seek = Self::default();
         for filter in filters {
             seek.narrow(metadata, filter);
@@ -73,7 +83,11 @@ impl Seek {
             return PushDown::Exact;
         }
         match filter {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::And,
+                right,
+            }) => {
                 let (left, right) = (self.narrow(metadata, left), self.narrow(metadata, right));
                 match (left, right) {
                     (PushDown::Exact, PushDown::Exact) => PushDown::Exact,
@@ -91,7 +105,12 @@ impl Seek {
                     _ => PushDown::Unsupported,
                 }
             }
-            Expr::Between(Between { expr, negated: false, low, high }) => match role(metadata, expr) {
+            Expr::Between(Between {
+                expr,
+                negated: false,
+                low,
+                high,
+            }) => match role(metadata, expr) {
                 Some(role) => {
                     let low = self.compare(role, Operator::GtEq, low);
                     let high = self.compare(role, Operator::LtEq, high);
@@ -108,12 +127,16 @@ impl Seek {
     }
 
     fn compare(&mut self, role: &MetadataRole, op: Operator, value: &Expr) -> PushDown {
-        let Expr::Literal(value, _) = value else { return PushDown::Unsupported };
+        let Expr::Literal(value, _) = value else {
+            return PushDown::Unsupported;
+        };
         match role {
             MetadataRole::Offset => self.offset(op, value),
             MetadataRole::Timestamp => {
                 let lower = matches!(op, Operator::Eq | Operator::Gt | Operator::GtEq);
-                let Some(micros) = micros(value).filter(|_| lower) else { return PushDown::Unsupported };
+                let Some(micros) = micros(value).filter(|_| lower) else {
+                    return PushDown::Unsupported;
+                };
                 let millis = micros.div_euclid(1000);
                 self.since_ms = Some(self.since_ms.map_or(millis, |known| known.max(millis)));
                 PushDown::Inexact
@@ -123,7 +146,9 @@ impl Seek {
     }
 
     fn offset(&mut self, op: Operator, value: &ScalarValue) -> PushDown {
-        let Some(value) = integer(value) else { return PushDown::Unsupported };
+        let Some(value) = integer(value) else {
+            return PushDown::Unsupported;
+        };
         let (from, to) = match op {
             Operator::Eq => (value, value.saturating_add(1)),
             Operator::Gt => (value.saturating_add(1), i64::MAX),
@@ -147,12 +172,20 @@ fn partition_set(metadata: &[MetadataColumn], filter: &Expr) -> Option<BTreeSet<
         _ => None,
     };
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => {
             let mut left = partition_set(metadata, left)?;
             left.extend(partition_set(metadata, right)?);
             Some(left)
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => {
             let value = if is_partition(left) {
                 number(right)?
             } else if is_partition(right) {
@@ -162,7 +195,9 @@ fn partition_set(metadata: &[MetadataColumn], filter: &Expr) -> Option<BTreeSet<
             };
             Some(BTreeSet::from([value]))
         }
-        Expr::InList(list) if !list.negated && is_partition(&list.expr) => list.list.iter().map(number).collect(),
+        Expr::InList(list) if !list.negated && is_partition(&list.expr) => {
+            list.list.iter().map(number).collect()
+        }
         _ => None,
     }
 }
@@ -170,7 +205,10 @@ fn partition_set(metadata: &[MetadataColumn], filter: &Expr) -> Option<BTreeSet<
 /// The role of a column; a wider integer is the same column.
 fn role<'a>(metadata: &'a [MetadataColumn], expr: &Expr) -> Option<&'a MetadataRole> {
     match expr {
-        Expr::Column(column) => metadata.iter().find(|m| m.name == column.name).map(|m| &m.role),
+        Expr::Column(column) => metadata
+            .iter()
+            .find(|m| m.name == column.name)
+            .map(|m| &m.role),
         Expr::Cast(cast) if cast.field.data_type().is_signed_integer() => {
             role(metadata, &cast.expr).filter(|r| matches!(r, MetadataRole::Partition))
         }

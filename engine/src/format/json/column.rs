@@ -1,7 +1,8 @@
 //! A column that is built from JSON values of one SQL type.
 
-use super::lexer::{Kind, Lexer, Raw};
+use super::lexer::{Kind, Raw};
 use super::moment::{self, Numbers};
+use super::nested::{nested_array, nested_value};
 use super::number::{self, not};
 use super::record::Fields;
 use super::text::{binary, unescaped, utf8};
@@ -10,13 +11,12 @@ use crate::format::Fault;
 use crate::types::arrow_type;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array,
-    Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray, MapArray, StringArray, StructArray,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, StringArray,
     Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array,
 };
 use datafusion::arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano};
-use std::collections::HashMap;
 use std::mem::take;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(super) struct Column {
 
 /// What texts must be.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Any,
     /// At most so many characters.
     Length(u32, &'static str),
@@ -40,8 +40,9 @@ enum Form {
     Json,
 }
 
+/// What is built, by type.
 #[derive(Debug)]
-enum Values {
+pub(super) enum Values {
     Bool(Vec<bool>),
     Int2(Vec<i16>),
     Int4(Vec<i32>),
@@ -49,28 +50,50 @@ enum Values {
     Oid(Vec<u32>),
     Float4(Vec<f32>),
     Float8(Vec<f64>),
-    Numeric { values: Vec<i128>, precision: u8, scale: i8, rounds: bool },
+    Numeric {
+        values: Vec<i128>,
+        precision: u8,
+        scale: i8,
+        rounds: bool,
+    },
     Text(Bytes, Form),
     Bytea(Bytes),
     Date(Vec<i32>),
     Time(Vec<i64>),
-    Timestamp { values: Vec<i64>, numbers: Numbers, zoned: bool },
+    Timestamp {
+        values: Vec<i64>,
+        numbers: Numbers,
+        zoned: bool,
+    },
     Interval(Vec<IntervalMonthDayNano>),
-    Array { ends: Vec<i32>, items: Box<Column> },
-    Struct { fields: Box<Fields>, columns: Vec<Column> },
-    Map { ends: Vec<i32>, keys: Box<Column>, values: Box<Column> },
+    Array {
+        ends: Vec<i32>,
+        items: Box<Column>,
+    },
+    Struct {
+        fields: Box<Fields>,
+        columns: Vec<Column>,
+    },
+    Map {
+        ends: Vec<i32>,
+        keys: Box<Column>,
+        values: Box<Column>,
+    },
 }
 
 /// Values of varying length, one behind the other.
 #[derive(Debug)]
-struct Bytes {
+pub(super) struct Bytes {
     bytes: Vec<u8>,
     ends: Vec<i32>,
 }
 
 impl Bytes {
     fn new() -> Self {
-        Self { bytes: Vec::new(), ends: vec![0] }
+        Self {
+            bytes: Vec::new(),
+            ends: vec![0],
+        }
     }
 
     fn end(&mut self) {
@@ -84,11 +107,15 @@ impl Bytes {
     }
 
     fn take(&mut self) -> (OffsetBuffer<i32>, Buffer) {
-        (offsets(&mut self.ends), Buffer::from_vec(take(&mut self.bytes)))
+        (
+            offsets(&mut self.ends),
+            Buffer::from_vec(take(&mut self.bytes)),
+        )
     }
 }
 
-fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
+/// Takes ends out as offsets.
+pub(super) fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
     OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])))
 }
 
@@ -107,23 +134,46 @@ impl Values {
                     DataType::Decimal128(precision, scale) => (precision, scale),
                     _ => (38, 10),
                 };
-                Self::Numeric { values: Vec::new(), precision, scale, rounds: declared.is_some() }
+                Self::Numeric {
+                    values: Vec::new(),
+                    precision,
+                    scale,
+                    rounds: declared.is_some(),
+                }
             }
-            SqlType::Text | SqlType::Name | SqlType::Varchar(None) => Self::Text(Bytes::new(), Form::Any),
-            SqlType::Varchar(Some(n)) => Self::Text(Bytes::new(), Form::Length(*n, "character varying")),
+            SqlType::Text | SqlType::Name | SqlType::Varchar(None) => {
+                Self::Text(Bytes::new(), Form::Any)
+            }
+            SqlType::Varchar(Some(n)) => {
+                Self::Text(Bytes::new(), Form::Length(*n, "character varying"))
+            }
             SqlType::Char(n) => Self::Text(Bytes::new(), Form::Length(*n, "character")),
             SqlType::Uuid => Self::Text(Bytes::new(), Form::Uuid),
             SqlType::Json | SqlType::Jsonb => Self::Text(Bytes::new(), Form::Json),
             SqlType::Bytea => Self::Bytea(Bytes::new()),
             SqlType::Date => Self::Date(Vec::new()),
             SqlType::Time => Self::Time(Vec::new()),
-            SqlType::Timestamp => Self::Timestamp { values: Vec::new(), numbers, zoned: false },
-            SqlType::Timestamptz => Self::Timestamp { values: Vec::new(), numbers, zoned: true },
+            SqlType::Timestamp => Self::Timestamp {
+                values: Vec::new(),
+                numbers,
+                zoned: false,
+            },
+            SqlType::Timestamptz => Self::Timestamp {
+                values: Vec::new(),
+                numbers,
+                zoned: true,
+            },
             SqlType::Interval => Self::Interval(Vec::new()),
-            SqlType::Array(item) => Self::Array { ends: vec![0], items: Box::new(Column::new(item, numbers, build)) },
+            SqlType::Array(item) => Self::Array {
+                ends: vec![0],
+                items: Box::new(Column::new(item, numbers, build)),
+            },
             SqlType::Struct(fields) => Self::Struct {
                 fields: Box::new(Fields::new(fields.iter().map(|(n, _)| n.as_str()))),
-                columns: fields.iter().map(|(_, t)| Column::new(t, numbers, build)).collect(),
+                columns: fields
+                    .iter()
+                    .map(|(_, t)| Column::new(t, numbers, build))
+                    .collect(),
             },
             SqlType::Map(key, value) => Self::Map {
                 ends: vec![0],
@@ -137,7 +187,13 @@ impl Values {
 impl Column {
     pub(super) fn new(ty: &SqlType, numbers: Numbers, build: bool) -> Self {
         let values = Values::new(ty, numbers, build);
-        Self { data_type: arrow_type(ty), build, valid: Vec::new(), nulls: false, values }
+        Self {
+            data_type: arrow_type(ty),
+            build,
+            valid: Vec::new(),
+            nulls: false,
+            values,
+        }
     }
 
     /// Adds a value, or says why it is none of the type. After an error [`Column::truncate`] is due.
@@ -152,22 +208,47 @@ impl Column {
             Values::Bool(values) => put(build, values, boolean(bytes, raw)?),
             Values::Int2(values) => {
                 let (least, most) = (i64::from(i16::MIN), i64::from(i16::MAX));
-                put(build, values, number::integer(bytes, raw, "smallint", least, most)? as i16);
+                put(
+                    build,
+                    values,
+                    number::integer(bytes, raw, "smallint", least, most)? as i16,
+                );
             }
             Values::Int4(values) => {
                 let (least, most) = (i64::from(i32::MIN), i64::from(i32::MAX));
-                put(build, values, number::integer(bytes, raw, "integer", least, most)? as i32);
+                put(
+                    build,
+                    values,
+                    number::integer(bytes, raw, "integer", least, most)? as i32,
+                );
             }
             Values::Int8(values) => {
-                put(build, values, number::integer(bytes, raw, "bigint", i64::MIN, i64::MAX)?);
+                put(
+                    build,
+                    values,
+                    number::integer(bytes, raw, "bigint", i64::MIN, i64::MAX)?,
+                );
             }
             Values::Oid(values) => {
-                put(build, values, number::integer(bytes, raw, "oid", 0, i64::from(u32::MAX))? as u32);
+                put(
+                    build,
+                    values,
+                    number::integer(bytes, raw, "oid", 0, i64::from(u32::MAX))? as u32,
+                );
             }
             Values::Float4(values) => put(build, values, number::float4(bytes, raw)?),
             Values::Float8(values) => put(build, values, number::float8(bytes, raw)?),
-            Values::Numeric { values, precision, scale, rounds } => {
-                put(build, values, number::numeric(bytes, raw, *precision, *scale, *rounds)?);
+            Values::Numeric {
+                values,
+                precision,
+                scale,
+                rounds,
+            } => {
+                put(
+                    build,
+                    values,
+                    number::numeric(bytes, raw, *precision, *scale, *rounds)?,
+                );
             }
             Values::Text(values, form) => text(build, values, *form, bytes, raw)?,
             Values::Bytea(values) => {
@@ -175,12 +256,24 @@ impl Column {
                     return Err(not("a string of bytes", bytes, raw));
                 }
                 binary(&unescaped(bytes, raw)?, &mut values.bytes)?;
-                if build { values.end() } else { values.bytes.clear() }
+                if build {
+                    values.end()
+                } else {
+                    values.bytes.clear()
+                }
             }
             Values::Date(values) => put(build, values, moment::date(bytes, raw)?),
             Values::Time(values) => put(build, values, moment::time(bytes, raw)?),
-            Values::Timestamp { values, numbers, zoned } => {
-                put(build, values, moment::timestamp(bytes, raw, *numbers, *zoned)?);
+            Values::Timestamp {
+                values,
+                numbers,
+                zoned,
+            } => {
+                put(
+                    build,
+                    values,
+                    moment::timestamp(bytes, raw, *numbers, *zoned)?,
+                );
             }
             Values::Interval(values) => put(build, values, moment::interval(bytes, raw)?),
             nested => nested_value(build, nested, bytes, raw)?,
@@ -206,9 +299,16 @@ impl Column {
             Values::Numeric { values, .. } => values.push(0),
             Values::Text(v, _) | Values::Bytea(v) => v.end(),
             Values::Interval(v) => v.push(IntervalMonthDayNano::ZERO),
-            Values::Array { ends, .. } | Values::Map { ends, .. } => ends.push(ends[ends.len() - 1]),
+            Values::Array { ends, .. } | Values::Map { ends, .. } => {
+                ends.push(ends[ends.len() - 1])
+            }
             Values::Struct { columns, .. } => columns.iter_mut().for_each(Column::null),
         }
+    }
+
+    /// How many values there are.
+    pub(super) fn rows(&self) -> usize {
+        self.valid.len()
     }
 
     /// Drops all values behind the first `rows`.
@@ -224,7 +324,9 @@ impl Column {
             Values::Bool(v) => v.truncate(rows),
             Values::Int2(v) => v.truncate(rows),
             Values::Int4(v) | Values::Date(v) => v.truncate(rows),
-            Values::Int8(v) | Values::Time(v) | Values::Timestamp { values: v, .. } => v.truncate(rows),
+            Values::Int8(v) | Values::Time(v) | Values::Timestamp { values: v, .. } => {
+                v.truncate(rows)
+            }
             Values::Oid(v) => v.truncate(rows),
             Values::Float4(v) => v.truncate(rows),
             Values::Float8(v) => v.truncate(rows),
@@ -251,7 +353,9 @@ impl Column {
         }
         let rows = self.valid.len();
         let valid = take(&mut self.valid);
-        let nulls = take(&mut self.nulls).then(|| NullBuffer::from(valid)).filter(|n| n.null_count() > 0);
+        let nulls = take(&mut self.nulls)
+            .then(|| NullBuffer::from(valid))
+            .filter(|n| n.null_count() > 0);
         let wrong = |e| Error::internal(format!("a column of a source does not fit its type: {e}"));
         let array: ArrayRef = match &mut self.values {
             Values::Bool(v) => Arc::new(BooleanArray::new(take(v).into(), nulls)),
@@ -261,9 +365,18 @@ impl Column {
             Values::Oid(v) => Arc::new(UInt32Array::new(take(v).into(), nulls)),
             Values::Float4(v) => Arc::new(Float32Array::new(take(v).into(), nulls)),
             Values::Float8(v) => Arc::new(Float64Array::new(take(v).into(), nulls)),
-            Values::Numeric { values, precision, scale, .. } => {
+            Values::Numeric {
+                values,
+                precision,
+                scale,
+                ..
+            } => {
                 let array = Decimal128Array::new(take(values).into(), nulls);
-                Arc::new(array.with_precision_and_scale(*precision, *scale).map_err(wrong)?)
+                Arc::new(
+                    array
+                        .with_precision_and_scale(*precision, *scale)
+                        .map_err(wrong)?,
+                )
             }
             Values::Text(v, _) => {
                 let (ends, bytes) = v.take();
@@ -279,7 +392,11 @@ impl Column {
             Values::Time(v) => Arc::new(Time64MicrosecondArray::new(take(v).into(), nulls)),
             Values::Timestamp { values, zoned, .. } => {
                 let array = TimestampMicrosecondArray::new(take(values).into(), nulls);
-                Arc::new(if *zoned { array.with_timezone("UTC") } else { array })
+                Arc::new(if *zoned {
+                    array.with_timezone("UTC")
+                } else {
+                    array
+                })
             }
             Values::Interval(v) => Arc::new(IntervalMonthDayNanoArray::new(take(v).into(), nulls)),
             nested => nested_array(nested, &self.data_type, rows, nulls)?,
@@ -288,8 +405,9 @@ impl Column {
     }
 }
 
+/// Keeps a value that is built.
 #[inline]
-fn put<T>(build: bool, values: &mut Vec<T>, value: T) {
+pub(super) fn put<T>(build: bool, values: &mut Vec<T>, value: T) {
     if build {
         values.push(value);
     }
@@ -308,101 +426,43 @@ fn boolean(bytes: &[u8], raw: Raw) -> Result<bool, Fault> {
 fn text(build: bool, values: &mut Bytes, form: Form, bytes: &[u8], raw: Raw) -> Result<(), Fault> {
     match form {
         Form::Any => match raw.kind {
-            Kind::Escaped => values.bytes.extend_from_slice(unescaped(bytes, raw)?.as_bytes()),
+            Kind::Escaped => values
+                .bytes
+                .extend_from_slice(unescaped(bytes, raw)?.as_bytes()),
             _ if build => values.bytes.extend_from_slice(raw.of(bytes)),
             _ => {}
         },
         Form::Length(most, ty) => {
             let text = unescaped(bytes, raw)?;
             if text.len() > most as usize && text.chars().count() > most as usize {
-                return Err(not(&format!("a text of type {ty}({most}): it is too long"), bytes, raw));
+                return Err(not(
+                    &format!("a text of type {ty}({most}): it is too long"),
+                    bytes,
+                    raw,
+                ));
             }
             values.bytes.extend_from_slice(text.as_bytes());
         }
         Form::Uuid => {
-            let parsed = if raw.is_text() { uuid::Uuid::try_parse(&unescaped(bytes, raw)?).ok() } else { None };
+            let parsed = if raw.is_text() {
+                uuid::Uuid::try_parse(&unescaped(bytes, raw)?).ok()
+            } else {
+                None
+            };
             let uuid = parsed.ok_or_else(|| not("a uuid", bytes, raw))?;
             let mut buffer = uuid::Uuid::encode_buffer();
-            values.bytes.extend_from_slice(uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
+            values
+                .bytes
+                .extend_from_slice(uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
         }
-        Form::Json => values.bytes.extend_from_slice(utf8(raw.json(bytes))?.as_bytes()),
+        Form::Json => values
+            .bytes
+            .extend_from_slice(utf8(raw.json(bytes))?.as_bytes()),
     }
-    if build { values.end() } else { values.bytes.clear() }
-    Ok(())
-}
-
-/// Adds an array, an object or a map.
-fn nested_value(build: bool, values: &mut Values, bytes: &[u8], raw: Raw) -> Result<(), Fault> {
-    match values {
-        Values::Array { ends, items } => {
-            if raw.kind != Kind::Array {
-                return Err(not("an array", bytes, raw));
-            }
-            Lexer::at(bytes, raw).array(|item| items.append(bytes, item))?;
-            put(build, ends, items.valid.len() as i32);
-        }
-        Values::Struct { fields, columns } => {
-            if raw.kind != Kind::Object {
-                return Err(not("an object", bytes, raw));
-            }
-            fields.read(bytes, &mut Lexer::at(bytes, raw))?;
-            for (i, column) in columns.iter_mut().enumerate() {
-                column.append(bytes, fields.value(i)).map_err(|fault| within(fields.name(i), &fault))?;
-            }
-        }
-        Values::Map { ends, keys, values } => {
-            if raw.kind != Kind::Object {
-                return Err(not("an object", bytes, raw));
-            }
-            let mut entries: Vec<(Raw, Raw)> = Vec::new();
-            let mut places: HashMap<String, usize> = HashMap::new();
-            Lexer::at(bytes, raw).object(|key, value| {
-                let place = *places.entry(unescaped(bytes, key)?.into_owned()).or_insert(entries.len());
-                // Of equal keys the last counts.
-                match entries.get_mut(place) {
-                    Some(entry) => entry.1 = value,
-                    None => entries.push((key, value)),
-                }
-                Ok(())
-            })?;
-            for (key, value) in entries {
-                keys.append(bytes, key)?;
-                values.append(bytes, value)?;
-            }
-            put(build, ends, keys.valid.len() as i32);
-        }
-        _ => {}
+    if build {
+        values.end()
+    } else {
+        values.bytes.clear()
     }
     Ok(())
-}
-
-#[cold]
-fn within(field: &str, fault: &str) -> Fault {
-    format!("field \"{field}\": {fault}").into()
-}
-
-/// Arrays of nested values.
-fn nested_array(values: &mut Values, ty: &DataType, rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef> {
-    let wrong = |e| Error::internal(format!("a column of a source does not fit its type: {e}"));
-    let missing = || Error::internal("a nested column was not built");
-    Ok(match (values, ty) {
-        (Values::Array { ends, items }, DataType::List(field)) => {
-            let items = items.finish()?.ok_or_else(missing)?;
-            Arc::new(ListArray::try_new(Arc::clone(field), offsets(ends), items, nulls).map_err(wrong)?)
-        }
-        (Values::Struct { columns, .. }, DataType::Struct(fields)) => {
-            let arrays = columns.iter_mut().map(|c| c.finish()?.ok_or_else(missing));
-            let arrays = arrays.collect::<Result<Vec<_>>>()?;
-            let built = StructArray::try_new_with_length(fields.clone(), arrays, nulls, rows);
-            Arc::new(built.map_err(wrong)?)
-        }
-        (Values::Map { ends, keys, values }, DataType::Map(entries, sorted)) => {
-            let DataType::Struct(fields) = entries.data_type() else { return Err(missing()) };
-            let arrays = vec![keys.finish()?.ok_or_else(missing)?, values.finish()?.ok_or_else(missing)?];
-            let pairs = StructArray::try_new(fields.clone(), arrays, None).map_err(wrong)?;
-            let built = MapArray::try_new(Arc::clone(entries), offsets(ends), pairs, nulls, *sorted);
-            Arc::new(built.map_err(wrong)?)
-        }
-        _ => return Err(missing()),
-    })
 }

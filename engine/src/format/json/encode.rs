@@ -9,8 +9,9 @@ use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt32Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type,
+    Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    UInt32Type,
 };
 use std::fmt::Write;
 
@@ -29,7 +30,9 @@ impl JsonEncoder {
             key.push(b':');
             (place, key, ty.clone())
         });
-        Self { fields: fields.collect() }
+        Self {
+            fields: fields.collect(),
+        }
     }
 }
 
@@ -80,21 +83,40 @@ fn value(array: &ArrayRef, row: usize, ty: &SqlType, out: &mut Vec<u8>) -> Resul
     }
     let mut text = String::new();
     match array.data_type() {
-        DataType::Boolean => out.extend_from_slice(if array.as_boolean().value(row) { b"true" } else { b"false" }),
+        DataType::Boolean => out.extend_from_slice(if array.as_boolean().value(row) {
+            b"true"
+        } else {
+            b"false"
+        }),
         DataType::Int16 => plain(array.as_primitive::<Int16Type>().value(row), out),
         DataType::Int32 => plain(array.as_primitive::<Int32Type>().value(row), out),
         DataType::Int64 => plain(array.as_primitive::<Int64Type>().value(row), out),
         DataType::UInt32 => plain(array.as_primitive::<UInt32Type>().value(row), out),
         DataType::Float32 => {
             let value = array.as_primitive::<Float32Type>().value(row);
-            float(value.is_finite(), value.to_string(), serde_json::to_string(&value).ok(), out);
+            float(
+                value.is_finite(),
+                value.to_string(),
+                serde_json::to_string(&value).ok(),
+                out,
+            );
         }
         DataType::Float64 => {
             let value = array.as_primitive::<Float64Type>().value(row);
-            float(value.is_finite(), value.to_string(), serde_json::to_string(&value).ok(), out);
+            float(
+                value.is_finite(),
+                value.to_string(),
+                serde_json::to_string(&value).ok(),
+                out,
+            );
         }
         DataType::Decimal128(..) => {
-            out.extend_from_slice(array.as_primitive::<Decimal128Type>().value_as_string(row).as_bytes());
+            out.extend_from_slice(
+                array
+                    .as_primitive::<Decimal128Type>()
+                    .value_as_string(row)
+                    .as_bytes(),
+            );
         }
         DataType::Utf8 => return texts(array.as_string::<i32>().value(row), ty, out),
         DataType::Binary => {
@@ -102,16 +124,28 @@ fn value(array: &ArrayRef, row: usize, ty: &SqlType, out: &mut Vec<u8>) -> Resul
             to_base64(array.as_binary::<i32>().value(row), out);
             out.push(b'"');
         }
-        DataType::Date32 => moment::write_date(array.as_primitive::<Date32Type>().value(row).into(), &mut text),
+        DataType::Date32 => moment::write_date(
+            array.as_primitive::<Date32Type>().value(row).into(),
+            &mut text,
+        ),
         DataType::Time64(_) => {
-            moment::write_time(array.as_primitive::<Time64MicrosecondType>().value(row), &mut text);
+            moment::write_time(
+                array.as_primitive::<Time64MicrosecondType>().value(row),
+                &mut text,
+            );
         }
         DataType::Timestamp(_, zone) => {
-            moment::write_timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row), &mut text);
+            moment::write_timestamp(
+                array.as_primitive::<TimestampMicrosecondType>().value(row),
+                &mut text,
+            );
             text.push_str(if zone.is_some() { "Z" } else { "" });
         }
         DataType::Interval(_) => {
-            moment::write_interval(array.as_primitive::<IntervalMonthDayNanoType>().value(row), &mut text);
+            moment::write_interval(
+                array.as_primitive::<IntervalMonthDayNanoType>().value(row),
+                &mut text,
+            );
         }
         _ => return nested(array, row, out),
     }
@@ -142,8 +176,11 @@ fn texts(text: &str, ty: &SqlType, out: &mut Vec<u8>) -> Result<()> {
         return Ok(());
     }
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        return Err(Error::user(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
-            .detail(format!("{error}.")));
+        return Err(Error::user(
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            "invalid input syntax for type json",
+        )
+        .detail(format!("{error}.")));
     }
     out.extend_from_slice(text.as_bytes());
     Ok(())
@@ -177,7 +214,10 @@ fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
         DataType::Map(..) => {
             let entries = array.as_map().value(row);
             let (keys, values) = (entries.column(0), entries.column(1));
-            let (key, item) = (sql_type(&entries.fields()[0]), sql_type(&entries.fields()[1]));
+            let (key, item) = (
+                sql_type(&entries.fields()[0]),
+                sql_type(&entries.fields()[1]),
+            );
             out.push(b'{');
             for i in 0..entries.len() {
                 if i > 0 {
@@ -189,7 +229,11 @@ fn nested(array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
             }
             out.push(b'}');
         }
-        other => return Err(Error::unsupported(format!("values of type {other} cannot be written as JSON"))),
+        other => {
+            return Err(Error::unsupported(format!(
+                "values of type {other} cannot be written as JSON"
+            )));
+        }
     }
     Ok(())
 }

@@ -32,7 +32,11 @@ pub(super) struct Raw {
 
 impl Raw {
     /// A value that is not there.
-    pub(super) const NULL: Raw = Raw { kind: Kind::Null, start: 0, end: 0 };
+    pub(super) const NULL: Raw = Raw {
+        kind: Kind::Null,
+        start: 0,
+        end: 0,
+    };
 
     /// Its bytes.
     pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
@@ -66,12 +70,10 @@ impl<'a> Lexer<'a> {
 
     /// Stands where a value begins.
     pub(super) fn at(bytes: &'a [u8], value: Raw) -> Self {
-        Self { bytes, at: value.start as usize }
-    }
-
-    /// Reads one value.
-    pub(super) fn value(&mut self) -> Result<Raw, Fault> {
-        self.value_within(0)
+        Self {
+            bytes,
+            at: value.start as usize,
+        }
     }
 
     /// Checks that nothing follows.
@@ -83,12 +85,18 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads an object, giving each key and value to `take`.
-    pub(super) fn object(&mut self, take: impl FnMut(Raw, Raw) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn object(
+        &mut self,
+        take: impl FnMut(Raw, Raw) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         self.object_within(0, take)
     }
 
     /// Reads an array, giving each element to `take`.
-    pub(super) fn array(&mut self, take: impl FnMut(Raw) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(super) fn array(
+        &mut self,
+        take: impl FnMut(Raw) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         self.array_within(0, take)
     }
 
@@ -126,7 +134,11 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    fn array_within(&mut self, depth: u32, mut take: impl FnMut(Raw) -> Result<(), Fault>) -> Result<(), Fault> {
+    fn array_within(
+        &mut self,
+        depth: u32,
+        mut take: impl FnMut(Raw) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         if self.peek() != Some(b'[') {
             return Err(self.fault("an array"));
         }
@@ -206,7 +218,11 @@ impl<'a> Lexer<'a> {
         while matches!(self.here(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.fault("a digit")) } else { Ok(()) }
+        if self.at == start {
+            Err(self.fault("a digit"))
+        } else {
+            Ok(())
+        }
     }
 
     /// A string; the place is at its first quote.
@@ -235,7 +251,14 @@ impl<'a> Lexer<'a> {
         let hex = |b: &u8| b.is_ascii_hexdigit();
         match self.bytes.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') if self.bytes.get(self.at + 2..self.at + 6).is_some_and(|h| h.iter().all(hex)) => self.at += 6,
+            Some(b'u')
+                if self
+                    .bytes
+                    .get(self.at + 2..self.at + 6)
+                    .is_some_and(|h| h.iter().all(hex)) =>
+            {
+                self.at += 6
+            }
             _ => return Err(self.fault("an escape that JSON has")),
         }
         Ok(())
@@ -260,7 +283,11 @@ impl<'a> Lexer<'a> {
     #[inline]
     fn raw(&self, kind: Kind, start: usize) -> Raw {
         // Records are shorter than 2 GiB: Kafka's frames have 32-bit lengths.
-        Raw { kind, start: start as u32, end: self.at as u32 }
+        Raw {
+            kind,
+            start: start as u32,
+            end: self.at as u32,
+        }
     }
 
     #[cold]
@@ -270,7 +297,11 @@ impl<'a> Lexer<'a> {
             Some(b) if b.is_ascii_graphic() => format!("there is \"{}\"", char::from(*b)),
             Some(b) => format!("there is byte 0x{b:02x}"),
         };
-        format!("not valid JSON: expected {expected} at byte {}, but {found}", self.at + 1).into()
+        format!(
+            "not valid JSON: expected {expected} at byte {}, but {found}",
+            self.at + 1
+        )
+        .into()
     }
 }
 
@@ -291,6 +322,8 @@ fn plain(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    let rest = bytes[at..].iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+    let rest = bytes[at..]
+        .iter()
+        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
     at + rest.unwrap_or(bytes.len() - at)
 }

@@ -8,7 +8,13 @@ use datafusion::arrow::datatypes::IntervalMonthDayNano;
 use std::borrow::Cow;
 
 /// Names of the modes, as `timestamptz.handling.mode` takes them.
-pub const MODES: &[&str] = &["guess_number_to_timestamptz", "milli", "micro", "utc_string", "utc_without_suffix"];
+pub const MODES: &[&str] = &[
+    "guess_number_to_timestamptz",
+    "milli",
+    "micro",
+    "utc_string",
+    "utc_without_suffix",
+];
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -61,21 +67,35 @@ impl Numbers {
 }
 
 fn text<'a>(bytes: &'a [u8], raw: Raw, wanted: &str) -> Result<Cow<'a, str>, Fault> {
-    if raw.is_text() { unescaped(bytes, raw) } else { Err(not(wanted, bytes, raw)) }
+    if raw.is_text() {
+        unescaped(bytes, raw)
+    } else {
+        Err(not(wanted, bytes, raw))
+    }
 }
 
 /// A timestamp in microseconds since 1970. With `zoned` an offset counts and UTC is meant without one; else an offset
 /// is left out, as PostgreSQL does.
-pub(super) fn timestamp(bytes: &[u8], raw: Raw, numbers: Numbers, zoned: bool) -> Result<i64, Fault> {
+pub(super) fn timestamp(
+    bytes: &[u8],
+    raw: Raw,
+    numbers: Numbers,
+    zoned: bool,
+) -> Result<i64, Fault> {
     if raw.kind == Kind::Number {
         let number = Decimal::parse(raw.of(bytes));
-        let micros = number.and_then(|n| n.scaled(numbers.shift(n)?)).and_then(|(v, _)| i64::try_from(v).ok());
+        let micros = number
+            .and_then(|n| n.scaled(numbers.shift(n)?))
+            .and_then(|(v, _)| i64::try_from(v).ok());
         return micros.ok_or_else(|| not("a timestamp", bytes, raw));
     }
     let text = text(bytes, raw, "a timestamp")?;
-    let moment = Moment::parse(text.trim().as_bytes()).ok_or_else(|| not("a timestamp in ISO 8601", bytes, raw))?;
+    let moment = Moment::parse(text.trim().as_bytes())
+        .ok_or_else(|| not("a timestamp in ISO 8601", bytes, raw))?;
     match moment.offset {
-        None if zoned && numbers == Numbers::WithOffset => Err(not("a timestamp with an offset", bytes, raw)),
+        None if zoned && numbers == Numbers::WithOffset => {
+            Err(not("a timestamp with an offset", bytes, raw))
+        }
         Some(seconds) if zoned => Ok(moment.micros - seconds * SECOND),
         _ => Ok(moment.micros),
     }
@@ -84,7 +104,8 @@ pub(super) fn timestamp(bytes: &[u8], raw: Raw, numbers: Numbers, zoned: bool) -
 /// A date in days since 1970; of a timestamp its date.
 pub(super) fn date(bytes: &[u8], raw: Raw) -> Result<i32, Fault> {
     let text = text(bytes, raw, "a date")?;
-    let days = Moment::parse(text.trim().as_bytes()).and_then(|m| i32::try_from(m.micros.div_euclid(DAY)).ok());
+    let days = Moment::parse(text.trim().as_bytes())
+        .and_then(|m| i32::try_from(m.micros.div_euclid(DAY)).ok());
     days.ok_or_else(|| not("a date in ISO 8601", bytes, raw))
 }
 
@@ -124,13 +145,20 @@ impl Moment {
         let day = number(&mut rest, 2, 2)?;
         let midnight = days(year, month, day)? * DAY;
         let Some((separator, mut rest)) = rest.split_first() else {
-            return Some(Self { micros: midnight, offset: None });
+            return Some(Self {
+                micros: midnight,
+                offset: None,
+            });
         };
         if !matches!(separator, b'T' | b't' | b' ') {
             return None;
         }
         let micros = midnight.checked_add(clock(&mut rest)?)?;
-        let offset = if rest.is_empty() { None } else { Some(offset(rest)?) };
+        let offset = if rest.is_empty() {
+            None
+        } else {
+            Some(offset(rest)?)
+        };
         Some(Self { micros, offset })
     }
 }
@@ -144,7 +172,11 @@ fn take(rest: &mut &[u8], wanted: u8) -> Option<()> {
 /// Takes a number of so many digits.
 #[inline]
 fn number(rest: &mut &[u8], least: usize, most: usize) -> Option<i64> {
-    let count = rest.iter().take(most).take_while(|b| b.is_ascii_digit()).count();
+    let count = rest
+        .iter()
+        .take(most)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     if count < least {
         return None;
     }
@@ -241,7 +273,12 @@ fn designated(text: &str) -> Option<IntervalMonthDayNano> {
         }
         let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
         let amount = Decimal::parse(rest[..end].as_bytes())?;
-        let whole = || amount.scaled(0).filter(|(_, exact)| *exact).and_then(|(v, _)| i64::try_from(v).ok());
+        let whole = || {
+            amount
+                .scaled(0)
+                .filter(|(_, exact)| *exact)
+                .and_then(|(v, _)| i64::try_from(v).ok())
+        };
         let nano = |unit: i64| {
             let (value, _) = amount.scaled(9)?;
             i64::try_from(value.checked_mul(i128::from(unit))?).ok()
@@ -259,8 +296,15 @@ fn designated(text: &str) -> Option<IntervalMonthDayNano> {
         any = true;
         rest = &rest[end + 1..];
     }
-    let (months, days) = (i32::try_from(sign * months).ok()?, i32::try_from(sign * days).ok()?);
-    any.then_some(IntervalMonthDayNano { months, days, nanoseconds: sign * nanos })
+    let (months, days) = (
+        i32::try_from(sign * months).ok()?,
+        i32::try_from(sign * days).ok()?,
+    );
+    any.then_some(IntervalMonthDayNano {
+        months,
+        days,
+        nanoseconds: sign * nanos,
+    })
 }
 
 /// Appends an interval in ISO 8601.
@@ -293,7 +337,11 @@ pub(super) fn write_date(days: i64, out: &mut String) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let _ = write!(out, "{year:04}-{month:02}-{day:02}");
 }
@@ -302,7 +350,13 @@ pub(super) fn write_date(days: i64, out: &mut String) {
 pub(super) fn write_time(micros: i64, out: &mut String) {
     use std::fmt::Write;
     let seconds = micros / SECOND;
-    let _ = write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let _ = write!(
+        out,
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
     write_fraction((micros % SECOND).unsigned_abs(), out);
 }
 

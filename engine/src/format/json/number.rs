@@ -11,7 +11,9 @@ fn digits<'a>(bytes: &'a [u8], raw: Raw, wanted: &str) -> Result<Cow<'a, [u8]>, 
     match raw.kind {
         Kind::Number => Ok(Cow::Borrowed(raw.of(bytes))),
         Kind::Text => Ok(Cow::Borrowed(raw.of(bytes).trim_ascii())),
-        Kind::Escaped => Ok(Cow::Owned(unescaped(bytes, raw)?.trim().as_bytes().to_vec())),
+        Kind::Escaped => Ok(Cow::Owned(
+            unescaped(bytes, raw)?.trim().as_bytes().to_vec(),
+        )),
         _ => Err(not(wanted, bytes, raw)),
     }
 }
@@ -35,7 +37,13 @@ fn outside(ty: &str, bytes: &[u8], raw: Raw) -> Fault {
 
 /// A whole number between two limits.
 #[inline]
-pub(super) fn integer(bytes: &[u8], raw: Raw, ty: &str, least: i64, most: i64) -> Result<i64, Fault> {
+pub(super) fn integer(
+    bytes: &[u8],
+    raw: Raw,
+    ty: &str,
+    least: i64,
+    most: i64,
+) -> Result<i64, Fault> {
     let text = digits(bytes, raw, "an integer")?;
     let value = match short(&text) {
         Some(value) => value,
@@ -99,14 +107,27 @@ pub(super) fn float4(bytes: &[u8], raw: Raw) -> Result<f32, Fault> {
 }
 
 /// A numeric as a multiple of 10^-scale. `rounds` is for declared scales: PostgreSQL rounds to them.
-pub(super) fn numeric(bytes: &[u8], raw: Raw, precision: u8, scale: i8, rounds: bool) -> Result<i128, Fault> {
+pub(super) fn numeric(
+    bytes: &[u8],
+    raw: Raw,
+    precision: u8,
+    scale: i8,
+    rounds: bool,
+) -> Result<i128, Fault> {
     let text = digits(bytes, raw, "a number")?;
     let number = Decimal::parse(&text).ok_or_else(|| not("a number", bytes, raw))?;
-    let limit = 10i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
-    let fits = number.scaled(i32::from(scale)).filter(|(value, _)| value.abs() < limit);
-    let (value, exact) = fits.ok_or_else(|| outside(&format!("numeric({precision},{scale})"), bytes, raw))?;
+    let limit = 10i128
+        .checked_pow(u32::from(precision))
+        .unwrap_or(i128::MAX);
+    let fits = number
+        .scaled(i32::from(scale))
+        .filter(|(value, _)| value.abs() < limit);
+    let (value, exact) =
+        fits.ok_or_else(|| outside(&format!("numeric({precision},{scale})"), bytes, raw))?;
     if !exact && !rounds {
-        let wanted = format!("a number with up to {scale} digits after the point (declare numeric(p,s) for more)");
+        let wanted = format!(
+            "a number with up to {scale} digits after the point (declare numeric(p,s) for more)"
+        );
         return Err(not(&wanted, bytes, raw));
     }
     Ok(value)
@@ -125,7 +146,12 @@ pub(super) struct Decimal {
 impl Decimal {
     /// Reads digits with sign, point and exponent, as in JSON but also `+1`, `.5` and `5.`
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let mut number = Self { negative: false, digits: 0, exponent: 0, more: false };
+        let mut number = Self {
+            negative: false,
+            digits: 0,
+            exponent: 0,
+            more: false,
+        };
         let mut rest = text;
         if let Some((sign @ (b'-' | b'+'), after)) = rest.split_first() {
             number.negative = *sign == b'-';
@@ -150,7 +176,10 @@ impl Decimal {
     }
 
     fn push(&mut self, digit: u8, point: bool) {
-        let longer = self.digits.checked_mul(10).and_then(|d| d.checked_add(u128::from(digit)));
+        let longer = self
+            .digits
+            .checked_mul(10)
+            .and_then(|d| d.checked_add(u128::from(digit)));
         match longer {
             Some(digits) if !self.more => {
                 self.digits = digits;
@@ -175,7 +204,10 @@ impl Decimal {
             (true, None) => return None,
             (false, Some(power)) => {
                 let (whole, part) = (self.digits / power, self.digits % power);
-                (whole + u128::from(part >= power - part), part == 0 && !self.more)
+                (
+                    whole + u128::from(part >= power - part),
+                    part == 0 && !self.more,
+                )
             }
             (false, None) => (0, false),
         };

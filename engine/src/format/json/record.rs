@@ -53,11 +53,27 @@ impl Fields {
         let mut count = 0;
         for (i, name) in names.enumerate() {
             exact.insert(name.as_bytes().into(), i);
-            folded.entry(name.to_lowercase()).and_modify(|f| *f = None).or_insert(Some(i));
+            folded
+                .entry(name.to_lowercase())
+                .and_modify(|f| *f = None)
+                .or_insert(Some(i));
             count = i + 1;
         }
-        let slots = vec![Slot { object: 0, exact: false, raw: Raw::NULL }; count];
-        Self { exact, folded, memo: Vec::new(), slots, object: 0 }
+        let slots = vec![
+            Slot {
+                object: 0,
+                exact: false,
+                raw: Raw::NULL
+            };
+            count
+        ];
+        Self {
+            exact,
+            folded,
+            memo: Vec::new(),
+            slots,
+            object: 0,
+        }
     }
 
     /// Reads an object. Of equal keys the last counts; a key that is exactly the field's name goes before one that
@@ -74,7 +90,11 @@ impl Fields {
             if let Some(found) = found {
                 let slot = &mut self.slots[found.field];
                 if found.exact || slot.object != self.object || !slot.exact {
-                    *slot = Slot { object: self.object, exact: found.exact, raw: value };
+                    *slot = Slot {
+                        object: self.object,
+                        exact: found.exact,
+                        raw: value,
+                    };
                 }
             }
             Ok(())
@@ -83,28 +103,46 @@ impl Fields {
 
     /// The name of a field, for messages.
     pub(super) fn name(&self, field: usize) -> &str {
-        let name = self.exact.iter().find(|(_, f)| **f == field).map(|(n, _)| n.as_ref());
-        name.and_then(|n| std::str::from_utf8(n).ok()).unwrap_or_default()
+        let name = self
+            .exact
+            .iter()
+            .find(|(_, f)| **f == field)
+            .map(|(n, _)| n.as_ref());
+        name.and_then(|n| std::str::from_utf8(n).ok())
+            .unwrap_or_default()
     }
 
     /// The value of a field in the object read last.
     #[inline]
     pub(super) fn value(&self, field: usize) -> Raw {
         let slot = &self.slots[field];
-        if slot.object == self.object { slot.raw } else { Raw::NULL }
+        if slot.object == self.object {
+            slot.raw
+        } else {
+            Raw::NULL
+        }
     }
 
     fn find(&mut self, place: usize, key: Raw, bytes: &[u8]) -> Result<Option<Found>, Fault> {
         let name = unescaped(bytes, key)?;
         let found = match self.exact.get(name.as_bytes()) {
-            Some(field) => Some(Found { field: *field, exact: true }),
+            Some(field) => Some(Found {
+                field: *field,
+                exact: true,
+            }),
             None => {
                 let folded = self.folded.get(&name.to_lowercase()).copied().flatten();
-                folded.map(|field| Found { field, exact: false })
+                folded.map(|field| Found {
+                    field,
+                    exact: false,
+                })
             }
         };
         if key.kind == Kind::Text {
-            let memo = Memo { key: key.of(bytes).into(), found };
+            let memo = Memo {
+                key: key.of(bytes).into(),
+                found,
+            };
             let length = self.memo.len();
             match self.memo.get_mut(place) {
                 Some(old) => *old = memo,
@@ -138,18 +176,31 @@ impl JsonDecoder {
             nullable: c.nullable,
             column: Column::new(&c.ty, numbers, wanted.get(i).copied().unwrap_or(false)),
         });
-        Self { fields, columns: declared.collect(), rows: 0 }
+        Self {
+            fields,
+            columns: declared.collect(),
+            rows: 0,
+        }
     }
 
     fn append(&mut self, bytes: &[u8], absent: bool) -> Result<(), Fault> {
         for (i, declared) in self.columns.iter_mut().enumerate() {
-            let raw = if absent { Raw::NULL } else { self.fields.value(i) };
+            let raw = if absent {
+                Raw::NULL
+            } else {
+                self.fields.value(i)
+            };
             if raw.kind == Kind::Null && !declared.nullable {
-                let text = format!("null value in column \"{}\", which is NOT NULL", declared.name);
+                let text = format!(
+                    "null value in column \"{}\", which is NOT NULL",
+                    declared.name
+                );
                 return Err(text.into());
             }
             let column = &mut declared.column;
-            column.append(bytes, raw).map_err(|fault| format!("column \"{}\": {fault}", declared.name))?;
+            column
+                .append(bytes, raw)
+                .map_err(|fault| format!("column \"{}\": {fault}", declared.name))?;
         }
         Ok(())
     }
@@ -158,7 +209,10 @@ impl JsonDecoder {
     fn settle(&mut self, appended: Result<(), Fault>) -> Result<(), Fault> {
         match appended {
             Ok(()) => self.rows += 1,
-            Err(_) => self.columns.iter_mut().for_each(|d| d.column.truncate(self.rows)),
+            Err(_) => self
+                .columns
+                .iter_mut()
+                .for_each(|d| d.column.truncate(self.rows)),
         }
         appended
     }

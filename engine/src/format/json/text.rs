@@ -38,7 +38,9 @@ fn character(rest: &mut &str) -> Result<char, Fault> {
         0 => return Err("the character \\u0000 cannot be in text".into()),
         first @ 0xd800..0xdc00 => {
             *rest = rest.strip_prefix("\\u").ok_or_else(lone)?;
-            let second = unit(rest).filter(|s| (0xdc00..0xe000).contains(s)).ok_or_else(lone)?;
+            let second = unit(rest)
+                .filter(|s| (0xdc00..0xe000).contains(s))
+                .ok_or_else(lone)?;
             0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
         }
         other => other,

@@ -42,8 +42,15 @@ impl Cluster {
     ///
     /// # Errors
     /// 42704 when a secret is not there.
-    pub fn of(catalog: &Catalog, snapshot: &Snapshot, properties: &BTreeMap<String, Property>) -> Result<Self> {
-        let mut cluster = Self { properties: BTreeMap::new(), secret: Vec::new() };
+    pub fn of(
+        catalog: &Catalog,
+        snapshot: &Snapshot,
+        properties: &BTreeMap<String, Property>,
+    ) -> Result<Self> {
+        let mut cluster = Self {
+            properties: BTreeMap::new(),
+            secret: Vec::new(),
+        };
         for (name, property) in properties {
             let value = match property {
                 Property::Plain(text) => text.clone(),
@@ -64,7 +71,9 @@ impl Cluster {
 
     /// The servers as declared.
     pub fn servers(&self) -> &str {
-        self.properties.get("bootstrap.servers").map_or("", String::as_str)
+        self.properties
+            .get("bootstrap.servers")
+            .map_or("", String::as_str)
     }
 
     /// The settings of a client: `defaults`, then what was declared, then `fixed`.
@@ -98,6 +107,8 @@ impl Cluster {
             ("fetch.wait.max.ms", "100"),
             ("reconnect.backoff.max.ms", "1000"),
             ("socket.keepalive.enable", "true"),
+            // The transport has its own checks.
+            ("check.crcs", "false"),
         ];
         let fixed = [
             ("enable.auto.commit", "false"),
@@ -107,7 +118,9 @@ impl Cluster {
             ("allow.auto.create.topics", "false"),
         ];
         let config = self.config(&defaults, &fixed);
-        config.create_with_context(Log::default()).map_err(|e| self.refused(&e))
+        config
+            .create_with_context(Log::default())
+            .map_err(|e| self.refused(&e))
     }
 
     /// Settings that the client refuses.
@@ -116,12 +129,17 @@ impl Cluster {
             KafkaError::ClientConfig(_, description, key, _) => {
                 let text = format!("invalid value for option \"properties.{key}\"");
                 let error = Error::user(SqlState::INVALID_PARAMETER_VALUE, text);
-                if self.secret.contains(key) { error } else { error.detail(format!("{description}.")) }
+                if self.secret.contains(key) {
+                    error
+                } else {
+                    error.detail(format!("{description}."))
+                }
             }
-            KafkaError::ClientCreation(text) => {
-                Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("the Kafka client cannot be made: {text}"))
-                    .hint("Check the options that begin with properties.")
-            }
+            KafkaError::ClientCreation(text) => Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("the Kafka client cannot be made: {text}"),
+            )
+            .hint("Check the options that begin with properties."),
             other => self.failed("make a Kafka client", other, None),
         }
     }
@@ -131,8 +149,14 @@ impl Cluster {
         let code = error.rdkafka_error_code();
         let unreachable = log.is_some_and(Log::is_unreachable) || code.is_none_or(unreachable);
         let said = || code.map_or_else(|| error.to_string(), |code| code.to_string());
-        let cause = log.and_then(Log::cause).filter(|_| unreachable || log.is_some_and(Log::is_refused));
-        let text = format!("could not {what}: Kafka broker \"{}\": {}", self.servers(), cause.unwrap_or_else(said));
+        let cause = log
+            .and_then(Log::cause)
+            .filter(|_| unreachable || log.is_some_and(Log::is_refused));
+        let text = format!(
+            "could not {what}: Kafka broker \"{}\": {}",
+            self.servers(),
+            cause.unwrap_or_else(said)
+        );
         let error = Error::new(Kind::Unavailable, SqlState::CONNECTION_FAILURE, text);
         match unreachable {
             true => error.hint(
@@ -147,7 +171,11 @@ fn unreachable(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as C;
     matches!(
         code,
-        C::AllBrokersDown | C::BrokerTransportFailure | C::OperationTimedOut | C::Resolve | C::RequestTimedOut
+        C::AllBrokersDown
+            | C::BrokerTransportFailure
+            | C::OperationTimedOut
+            | C::Resolve
+            | C::RequestTimedOut
     )
 }
 
@@ -160,12 +188,16 @@ pub struct Deadline {
 impl Deadline {
     /// The time for a first answer and what follows at once.
     pub fn connect() -> Self {
-        Self { begun: Instant::now() }
+        Self {
+            begun: Instant::now(),
+        }
     }
 
     /// What is left; never nothing, so that an answer on its way is taken.
     pub fn left(self) -> Duration {
-        CONNECT.saturating_sub(self.begun.elapsed()).max(Duration::from_millis(100))
+        CONNECT
+            .saturating_sub(self.begun.elapsed())
+            .max(Duration::from_millis(100))
     }
 
     /// Whether the time is over, given what the client has seen so far.
@@ -267,7 +299,10 @@ impl ClientContext for Log {
                 tracing::debug!(%error, reason, "Kafka client");
                 let mut seen = self.seen();
                 seen.unreachable |= matches!(code, Some(C::Resolve));
-                seen.refused |= matches!(code, Some(C::Authentication | C::SaslAuthenticationFailed | C::SSL));
+                seen.refused |= matches!(
+                    code,
+                    Some(C::Authentication | C::SaslAuthenticationFailed | C::SSL)
+                );
                 seen.cause = Some(plain(reason));
             }
         }

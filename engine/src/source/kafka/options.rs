@@ -8,17 +8,32 @@ use alcedo_sql::SqlState;
 use alcedo_sql::options::{OptionEntry, Options, Value, closest};
 use std::collections::BTreeMap;
 
-const SERVERS: &[&str] = &["properties.bootstrap.server", "properties.bootstrap.servers"];
+const SERVERS: &[&str] = &[
+    "properties.bootstrap.server",
+    "properties.bootstrap.servers",
+];
 const CONNECTOR: &str = "connector";
 const TOPIC: &str = "topic";
 const MODE: &str = "scan.startup.mode";
-const MILLIS: &[&str] = &["scan.startup.timestamp.millis", "scan.startup.timestamp_millis"];
+const MILLIS: &[&str] = &[
+    "scan.startup.timestamp.millis",
+    "scan.startup.timestamp_millis",
+];
 const OFFSETS: &str = "scan.startup.specific-offsets";
 const GROUP_PREFIX: &str = "group.id.prefix";
 const ON_ERROR: &str = "on_error";
 const TIMESTAMPTZ: &str = "timestamptz.handling.mode";
 /// The options that are not properties of the client.
-const OWN: [&str; 8] = [CONNECTOR, TOPIC, SERVERS[0], MODE, MILLIS[0], OFFSETS, GROUP_PREFIX, ON_ERROR];
+const OWN: [&str; 8] = [
+    CONNECTOR,
+    TOPIC,
+    SERVERS[0],
+    MODE,
+    MILLIS[0],
+    OFFSETS,
+    GROUP_PREFIX,
+    ON_ERROR,
+];
 
 /// Where a source begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +70,11 @@ impl Declared {
         let servers = options.take(SERVERS).map(property).transpose()?;
         let start = start(&mut options)?;
         let prefix = options.take_text(&[GROUP_PREFIX])?;
-        let on_error = match options.take_text(&[ON_ERROR])?.map(|t| t.to_lowercase()).as_deref() {
+        let on_error = match options
+            .take_text(&[ON_ERROR])?
+            .map(|t| t.to_lowercase())
+            .as_deref()
+        {
             None | Some("dead_letter") => OnError::DeadLetter,
             Some("fail") => OnError::Fail,
             Some(other) => return Err(invalid(ON_ERROR, other, "'dead_letter' or 'fail'")),
@@ -74,13 +93,21 @@ impl Declared {
             return Err(error.hint("The connector is 'kafka'."));
         }
         let topic = topic.ok_or_else(|| missing(TOPIC, "topic = 'name'"))?;
-        let servers = servers.ok_or_else(|| missing(SERVERS[0], "properties.bootstrap.server = 'host:9092'"))?;
+        let servers = servers
+            .ok_or_else(|| missing(SERVERS[0], "properties.bootstrap.server = 'host:9092'"))?;
         properties.insert("bootstrap.servers".to_owned(), servers);
         if let Some(prefix) = prefix {
             let group = format!("{prefix}-{}", uuid::Uuid::new_v4());
-            properties.entry("group.id".to_owned()).or_insert(Property::Plain(group));
+            properties
+                .entry("group.id".to_owned())
+                .or_insert(Property::Plain(group));
         }
-        Ok(Self { topic, properties, start, on_error })
+        Ok(Self {
+            topic,
+            properties,
+            start,
+            on_error,
+        })
     }
 }
 
@@ -94,14 +121,21 @@ pub fn timestamptz_mode(mut options: Options) -> Result<String> {
     let mode = mode.unwrap_or_else(|| MODES[0].to_owned());
     if !MODES.contains(&mode.as_str()) {
         let known: Vec<String> = MODES.iter().map(|m| format!("'{m}'")).collect();
-        return Err(invalid(TIMESTAMPTZ, &mode, &format!("one of {}", known.join(", "))));
+        return Err(invalid(
+            TIMESTAMPTZ,
+            &mode,
+            &format!("one of {}", known.join(", ")),
+        ));
     }
     Ok(mode)
 }
 
 /// The options as others may see them.
 pub fn shown(options: &Options) -> Options {
-    let hidden = |key: &str| key.strip_prefix("properties.").is_some_and(|k| HIDDEN.contains(&k));
+    let hidden = |key: &str| {
+        key.strip_prefix("properties.")
+            .is_some_and(|k| HIDDEN.contains(&k))
+    };
     let mut shown = options.clone();
     for entry in &mut shown.entries {
         if hidden(&entry.key) && !matches!(entry.value, Value::Secret(_)) {
@@ -132,15 +166,26 @@ fn start(options: &mut Options) -> Result<Start> {
     };
     match (mode.as_deref().unwrap_or("earliest"), millis, offsets) {
         ("timestamp", Some(millis), None) if millis >= 0 => Ok(Start::Timestamp(millis)),
-        ("timestamp", Some(millis), None) => Err(invalid(MILLIS[0], &millis.to_string(), "milliseconds since 1970")),
+        ("timestamp", Some(millis), None) => Err(invalid(
+            MILLIS[0],
+            &millis.to_string(),
+            "milliseconds since 1970",
+        )),
         ("timestamp", None, None) => Err(missing(MILLIS[0], "milliseconds since 1970")),
         ("specific-offsets", None, Some(text)) => Ok(Start::Offsets(specific(&text)?)),
-        ("specific-offsets", None, None) => Err(missing(OFFSETS, "'partition:0,offset:42;partition:1,offset:7'")),
+        ("specific-offsets", None, None) => Err(missing(
+            OFFSETS,
+            "'partition:0,offset:42;partition:1,offset:7'",
+        )),
         (_, Some(_), _) => unused(MILLIS[0], "timestamp"),
         (_, _, Some(_)) => unused(OFFSETS, "specific-offsets"),
         ("earliest" | "earliest-offset", ..) => Ok(Start::Earliest),
         ("latest" | "latest-offset", ..) => Ok(Start::Latest),
-        (other, ..) => Err(invalid(MODE, other, "'earliest', 'latest', 'timestamp' or 'specific-offsets'")),
+        (other, ..) => Err(invalid(
+            MODE,
+            other,
+            "'earliest', 'latest', 'timestamp' or 'specific-offsets'",
+        )),
     }
 }
 
@@ -148,11 +193,22 @@ fn start(options: &mut Options) -> Result<Start> {
 fn specific(text: &str) -> Result<BTreeMap<i32, i64>> {
     let one = |part: &str| {
         let (partition, offset) = part.split_once(',')?;
-        let partition: i32 = partition.trim().strip_prefix("partition:")?.trim().parse().ok()?;
+        let partition: i32 = partition
+            .trim()
+            .strip_prefix("partition:")?
+            .trim()
+            .parse()
+            .ok()?;
         let offset: i64 = offset.trim().strip_prefix("offset:")?.trim().parse().ok()?;
         (partition >= 0 && offset >= 0).then_some((partition, offset))
     };
-    let wrong = || invalid(OFFSETS, text, "'partition:0,offset:42;partition:1,offset:7'");
+    let wrong = || {
+        invalid(
+            OFFSETS,
+            text,
+            "'partition:0,offset:42;partition:1,offset:7'",
+        )
+    };
     let mut offsets = BTreeMap::new();
     for part in text.split(';').filter(|p| !p.trim().is_empty()) {
         let (partition, offset) = one(part).ok_or_else(wrong)?;
@@ -164,31 +220,47 @@ fn specific(text: &str) -> Result<BTreeMap<i32, i64>> {
 }
 
 fn refuse_rest(options: &Options) -> Result<()> {
-    let Some(entry) = options.entries.first() else { return Ok(()) };
+    let Some(entry) = options.entries.first() else {
+        return Ok(());
+    };
     let text = format!("unrecognized source option \"{}\"", entry.key);
     let error = Error::user(SqlState::INVALID_PARAMETER_VALUE, text).at(entry.position);
     if entry.key == TIMESTAMPTZ {
         return Err(error.hint("It belongs to ENCODE JSON (…)."));
     }
-    let known: Vec<String> =
-        OWN.iter().map(|o| (*o).to_owned()).chain(ALLOWED.iter().map(|p| format!("properties.{p}"))).collect();
+    let known: Vec<String> = OWN
+        .iter()
+        .map(|o| (*o).to_owned())
+        .chain(ALLOWED.iter().map(|p| format!("properties.{p}")))
+        .collect();
     // A property without its prefix is what people forget first.
     let key = entry.key.strip_prefix("kafka.").unwrap_or(&entry.key);
     let prefixed = format!("properties.{key}");
     let near = |name: &str| closest(name, known.iter().map(String::as_str));
     let meant = known.iter().find(|k| **k == prefixed).map(String::as_str);
-    Err(match meant.or_else(|| near(key)).or_else(|| near(&prefixed)) {
-        Some(name) => error.hint(format!("Did you mean \"{name}\"?")),
-        None => error.hint(format!("Options are {}, and properties.… of the Kafka client.", OWN.join(", "))),
-    })
+    Err(
+        match meant.or_else(|| near(key)).or_else(|| near(&prefixed)) {
+            Some(name) => error.hint(format!("Did you mean \"{name}\"?")),
+            None => error.hint(format!(
+                "Options are {}, and properties.… of the Kafka client.",
+                OWN.join(", ")
+            )),
+        },
+    )
 }
 
 fn missing(name: &str, example: &str) -> Error {
-    Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("a source needs the option \"{name}\""))
-        .hint(format!("Write it into WITH (…): {example}."))
+    Error::user(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("a source needs the option \"{name}\""),
+    )
+    .hint(format!("Write it into WITH (…): {example}."))
 }
 
 fn invalid(name: &str, value: &str, wanted: &str) -> Error {
-    Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("invalid value for option \"{name}\": \"{value}\""))
-        .hint(format!("It is {wanted}."))
+    Error::user(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("invalid value for option \"{name}\": \"{value}\""),
+    )
+    .hint(format!("It is {wanted}."))
 }

@@ -16,7 +16,9 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -74,7 +76,9 @@ pub(in crate::source) async fn produce(
     cancel: &CancellationToken,
 ) -> Result<u64> {
     let shape = Arc::new(Shape::of(name, source, columns)?);
-    let producer: Producer = config(cluster).create_with_context(Delivery::default()).map_err(|e| cluster.refused(&e))?;
+    let producer: Producer = config(cluster)
+        .create_with_context(Delivery::default())
+        .map_err(|e| cluster.refused(&e))?;
     let writing = Writing {
         producer: Arc::new(producer),
         shape,
@@ -90,15 +94,24 @@ pub(in crate::source) async fn produce(
             Err(match writing.delivered() {
                 0 => error.detail("No row was acknowledged."),
                 1 => error.detail("1 row was acknowledged and is in the topic."),
-                count => error.detail(format!("{count} rows were acknowledged and are in the topic.")),
+                count => error.detail(format!(
+                    "{count} rows were acknowledged and are in the topic."
+                )),
             })
         }
     }
 }
 
 fn config(cluster: &Cluster) -> ClientConfig {
-    let defaults = [("client.id", "alcedo"), ("message.timeout.ms", "60000"), ("reconnect.backoff.max.ms", "1000")];
-    cluster.config(&defaults, &[("acks", "all"), ("enable.idempotence", "true")])
+    let defaults = [
+        ("client.id", "alcedo"),
+        ("message.timeout.ms", "60000"),
+        ("reconnect.backoff.max.ms", "1000"),
+    ];
+    cluster.config(
+        &defaults,
+        &[("acks", "all"), ("enable.idempotence", "true")],
+    )
 }
 
 /// What is needed to write batch after batch.
@@ -133,16 +146,31 @@ impl Writing {
     }
 
     fn failed(&self, error: &KafkaError) -> Error {
-        self.cluster.failed(&format!("write to topic \"{}\"", self.topic), error, Some(&self.producer.context().log))
+        self.cluster.failed(
+            &format!("write to topic \"{}\"", self.topic),
+            error,
+            Some(&self.producer.context().log),
+        )
     }
 
     fn connect(&self) -> Result<()> {
-        let metadata = self.producer.client().fetch_metadata(Some(&self.topic), CONNECT).map_err(|e| self.failed(&e))?;
-        let code = metadata.topics().first().and_then(|t| t.error()).map(RDKafkaErrorCode::from);
+        let metadata = self
+            .producer
+            .client()
+            .fetch_metadata(Some(&self.topic), CONNECT)
+            .map_err(|e| self.failed(&e))?;
+        let code = metadata
+            .topics()
+            .first()
+            .and_then(|t| t.error())
+            .map(RDKafkaErrorCode::from);
         match code {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 let servers = self.cluster.servers();
-                let text = format!("topic \"{}\" does not exist on Kafka broker \"{servers}\"", self.topic);
+                let text = format!(
+                    "topic \"{}\" does not exist on Kafka broker \"{servers}\"",
+                    self.topic
+                );
                 Err(Error::user(SqlState::UNDEFINED_OBJECT, text))
             }
             _ => Ok(()),
@@ -154,8 +182,15 @@ impl Writing {
         if self.cancel.is_cancelled() {
             return Err(Error::canceled());
         }
-        let failure = self.producer.context().failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.as_ref().map_or(Ok(()), |error| Err(self.failed(error)))
+        let failure = self
+            .producer
+            .context()
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        failure
+            .as_ref()
+            .map_or(Ok(()), |error| Err(self.failed(error)))
     }
 
     fn send(&self, batch: &RecordBatch) -> Result<()> {
@@ -170,12 +205,18 @@ impl Writing {
                         std::thread::sleep(STEP);
                         record = same;
                     }
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::UnknownPartition), same)) => {
+                    Err((
+                        KafkaError::MessageProduction(RDKafkaErrorCode::UnknownPartition),
+                        same,
+                    )) => {
                         let partition = same.partition.unwrap_or_default();
                         let text = format!("topic \"{}\" has no partition {partition}", self.topic);
                         return Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, text));
                     }
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge), _)) => {
+                    Err((
+                        KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge),
+                        _,
+                    )) => {
                         let text = "a row is larger than a record may be";
                         return Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, text)
                             .hint("The option properties.message.max.bytes and the topic's own say how large."));
@@ -226,15 +267,24 @@ impl Shape {
                 surroundings.push((place, metadata.role.clone()));
             }
         }
-        let absent = values.iter().find(|v| !v.nullable && !given.contains(&v.name));
+        let absent = values
+            .iter()
+            .find(|v| !v.nullable && !given.contains(&v.name));
         if let Some(column) = absent {
             return Err(null(name, &column.name));
         }
-        let required = columns.iter().filter(|(_, c)| !c.nullable).map(|(place, c)| (*place, c.name.clone()));
+        let required = columns
+            .iter()
+            .filter(|(_, c)| !c.nullable)
+            .map(|(place, c)| (*place, c.name.clone()));
         Ok(Self {
             required: required.collect(),
             valued: !columns.is_empty(),
-            encoder: JsonEncoder::new(columns.iter().map(|(place, c)| (*place, c.name.as_str(), &c.ty))),
+            encoder: JsonEncoder::new(
+                columns
+                    .iter()
+                    .map(|(place, c)| (*place, c.name.as_str(), &c.ty)),
+            ),
             surroundings,
             name: name.name.clone(),
         })
@@ -247,8 +297,15 @@ impl Shape {
         row: usize,
         value: &'a mut Vec<u8>,
     ) -> Result<BaseRecord<'a, [u8], [u8]>> {
-        if let Some((_, column)) = self.required.iter().find(|(place, _)| batch.column(*place).is_null(row)) {
-            let name = ObjectName { schema: String::new(), name: self.name.clone() };
+        if let Some((_, column)) = self
+            .required
+            .iter()
+            .find(|(place, _)| batch.column(*place).is_null(row))
+        {
+            let name = ObjectName {
+                schema: String::new(),
+                name: self.name.clone(),
+            };
             return Err(null(&name, column));
         }
         value.clear();
@@ -265,7 +322,9 @@ impl Shape {
             }
             match role {
                 MetadataRole::Key => record.key = Some(column.as_binary::<i32>().value(row)),
-                MetadataRole::Partition => record.partition = Some(column.as_primitive::<Int32Type>().value(row)),
+                MetadataRole::Partition => {
+                    record.partition = Some(column.as_primitive::<Int32Type>().value(row))
+                }
                 MetadataRole::Timestamp => {
                     let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
                     record.timestamp = Some(micros.div_euclid(1000));
@@ -277,20 +336,33 @@ impl Shape {
                 MetadataRole::Headers => {
                     let pairs = column.as_list::<i32>().value(row);
                     let pairs = pairs.as_struct();
-                    let (keys, values) = (pairs.column(0).as_string::<i32>(), pairs.column(1).as_binary::<i32>());
+                    let (keys, values) = (
+                        pairs.column(0).as_string::<i32>(),
+                        pairs.column(1).as_binary::<i32>(),
+                    );
                     for i in (0..pairs.len()).filter(|i| keys.is_valid(*i)) {
                         let value = values.is_valid(i).then(|| values.value(i));
-                        headers = headers.insert(Header { key: keys.value(i), value });
+                        headers = headers.insert(Header {
+                            key: keys.value(i),
+                            value,
+                        });
                     }
                 }
                 MetadataRole::Offset => {}
             }
         }
-        if self.surroundings.iter().any(|(_, r)| matches!(r, MetadataRole::Headers | MetadataRole::Header(_))) {
+        if self
+            .surroundings
+            .iter()
+            .any(|(_, r)| matches!(r, MetadataRole::Headers | MetadataRole::Header(_)))
+        {
             record.headers = Some(headers);
         }
         if record.partition.is_some_and(|p| p < 0) {
-            return Err(Error::user(SqlState::INVALID_PARAMETER_VALUE, "a partition cannot be negative"));
+            return Err(Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "a partition cannot be negative",
+            ));
         }
         Ok(record)
     }
@@ -301,6 +373,8 @@ fn null(name: &ObjectName, column: &str) -> Error {
     Error::new(
         Kind::User,
         SqlState::NOT_NULL_VIOLATION,
-        format!("null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint"),
+        format!(
+            "null value in column \"{column}\" of relation \"{relation}\" violates not-null constraint"
+        ),
     )
 }

@@ -4,19 +4,17 @@
 //! transaction markers and compaction leave gaps. What does not decode becomes a dead letter before the query ends.
 
 use super::client::{Consumer, Deadline};
-use super::record::{Surrounding, micros};
+use super::layout::Layout;
+use super::record::micros;
 use super::topic::{Extent, Topic};
-use crate::catalog::{OnError, Source};
+use crate::catalog::OnError;
 use crate::error::{Error, Kind, Result};
-use crate::format::json::{JsonDecoder, Numbers};
-use crate::format::{Decoder, Fault};
 use crate::source::bounds::Known;
+use crate::source::leaving;
 use crate::source::letters::Letter;
 use crate::source::scan::{Message, Parts};
 use crate::source::seek::Seek;
 use alcedo_sql::SqlState;
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::metrics::Count;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -49,61 +47,10 @@ pub struct Tally {
 impl Tally {
     /// A count for so many readers.
     pub fn new(readers: usize) -> Self {
-        Self { faults: AtomicU64::new(0), reading: AtomicUsize::new(readers) }
-    }
-}
-
-/// Which columns are built of a record, and in which order they stand.
-pub struct Layout {
-    decoder: JsonDecoder,
-    surroundings: Vec<Surrounding>,
-    /// For each column of the result its place among all values, or behind them among the surroundings.
-    places: Vec<usize>,
-    values: usize,
-    schema: SchemaRef,
-}
-
-impl Layout {
-    /// The columns at `columns` of a source.
-    pub fn new(source: &Source, columns: &[usize], schema: SchemaRef, numbers: Numbers) -> Self {
-        let values = source.columns.len() - source.metadata.len();
-        let wanted: Vec<bool> = (0..values).map(|i| columns.contains(&i)).collect();
-        let mut surroundings = Vec::new();
-        let places = columns.iter().map(|place| {
-            if *place < values {
-                return *place;
-            }
-            surroundings.push(Surrounding::new(&source.metadata[*place - values].role));
-            values + surroundings.len() - 1
-        });
-        let places = places.collect();
-        let decoder = JsonDecoder::new(&source.columns[..values], &wanted, numbers);
-        Self { decoder, surroundings, places, values, schema }
-    }
-
-    fn push(&mut self, record: &BorrowedMessage<'_>) -> Result<(), Fault> {
-        match record.payload() {
-            Some(value) => self.decoder.decode(value)?,
-            None => self.decoder.absent()?,
+        Self {
+            faults: AtomicU64::new(0),
+            reading: AtomicUsize::new(readers),
         }
-        self.surroundings.iter_mut().for_each(|s| s.push(record));
-        Ok(())
-    }
-
-    fn finish(&mut self, rows: usize) -> Result<RecordBatch> {
-        let values = self.decoder.finish()?;
-        let surroundings = self.surroundings.iter_mut().map(Surrounding::finish).collect::<Result<Vec<_>>>()?;
-        let array = |place: &usize| -> Option<ArrayRef> {
-            match place.checked_sub(self.values) {
-                None => values[*place].clone(),
-                Some(behind) => Some(Arc::clone(&surroundings[behind])),
-            }
-        };
-        let arrays: Option<Vec<ArrayRef>> = self.places.iter().map(array).collect();
-        let arrays = arrays.ok_or_else(|| Error::internal("a column of a source was not built"))?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|e| Error::internal(format!("a batch of a source does not fit: {e}")))
     }
 }
 
@@ -151,13 +98,14 @@ impl From<Error> for Stop {
 
 impl Reader {
     /// Reads all, or until the query has enough, and says how it ended.
-    pub(in crate::source) fn run(self, sender: &Sender<Message>) {
+    pub(in crate::source) fn run(self, sender: &Sender<Message>, reading: leaving::Reading) {
         let (parts, tally) = (Arc::clone(&self.parts), Arc::clone(&self.tally));
         let mut consumer = None;
         let ended = self.read(sender, &mut consumer);
         if tally.reading.fetch_sub(1, Ordering::SeqCst) == 1 {
             announce(&parts, tally.faults.load(Ordering::SeqCst));
         }
+        drop(reading);
         let message = match ended {
             Ok(()) => Message::End,
             Err(Stop::Failed(error)) => Message::Failed(error),
@@ -172,7 +120,12 @@ impl Reader {
     fn read(self, sender: &Sender<Message>, kept: &mut Option<Consumer>) -> Result<(), Stop> {
         let consumer = kept.insert(self.parts.cluster.consumer()?);
         let parts = Arc::clone(&self.parts);
-        let topic = Topic::new(&parts.cluster, consumer, &parts.source.topic, Deadline::connect());
+        let topic = Topic::new(
+            &parts.cluster,
+            consumer,
+            &parts.source.topic,
+            Deadline::connect(),
+        );
         let known = parts.bounds.get(|| known(&parts, &topic))?;
         let positions = self.positions(&known, &topic)?;
         let mut reading = Reading {
@@ -189,7 +142,11 @@ impl Reader {
             bytes: 0,
             heard: Instant::now(),
         };
-        let ended = if reading.open == 0 || reading.reader.limit == Some(0) { Ok(()) } else { reading.all() };
+        let ended = if reading.open == 0 || reading.reader.limit == Some(0) {
+            Ok(())
+        } else {
+            reading.all()
+        };
         // Letters that were found are kept however reading ended.
         let kept = reading.keep();
         ended.and(kept.map_err(Stop::from))
@@ -199,9 +156,20 @@ impl Reader {
     fn positions(&self, known: &Known, topic: &Topic<'_>) -> Result<Vec<Position>> {
         let start = |e: &Extent| match known.recreated {
             true => 0,
-            false => self.parts.source.start.get(&e.partition).copied().unwrap_or(0),
+            false => self
+                .parts
+                .source
+                .start
+                .get(&e.partition)
+                .copied()
+                .unwrap_or(0),
         };
-        let chosen = |e: &&Extent| self.seek.partitions.as_ref().is_none_or(|p| p.contains(&e.partition));
+        let chosen = |e: &&Extent| {
+            self.seek
+                .partitions
+                .as_ref()
+                .is_none_or(|p| p.contains(&e.partition))
+        };
         let chosen: Vec<Extent> = known.extents.iter().filter(chosen).copied().collect();
         let since = match self.seek.since_ms {
             Some(millis) => topic.since(&chosen, millis)?,
@@ -211,14 +179,24 @@ impl Reader {
         let positions = chosen.iter().map(|e| {
             let from = start(e).max(self.seek.from);
             gone += (e.low.min(self.seek.to) - from).max(0);
-            let next = from.max(e.low).max(since.get(&e.partition).copied().unwrap_or(0));
-            Position { partition: e.partition, next, end: e.high.min(self.seek.to) }
+            let next = from
+                .max(e.low)
+                .max(since.get(&e.partition).copied().unwrap_or(0));
+            Position {
+                partition: e.partition,
+                next,
+                end: e.high.min(self.seek.to),
+            }
         });
         let positions: Vec<Position> = positions.collect();
         if gone > 0 && self.place == 0 {
             lost(&self.parts, gone);
         }
-        Ok(positions.into_iter().skip(self.place).step_by(self.readers).collect())
+        Ok(positions
+            .into_iter()
+            .skip(self.place)
+            .step_by(self.readers)
+            .collect())
     }
 }
 
@@ -228,7 +206,11 @@ fn known(parts: &Parts, topic: &Topic<'_>) -> Result<Known> {
     let extents = topic.extents(&partitions)?;
     let declared = &parts.source.topic_id;
     // A broker that gave no id when the source was made is not asked again.
-    let topic_id = if declared.is_empty() { String::new() } else { topic.id() };
+    let topic_id = if declared.is_empty() {
+        String::new()
+    } else {
+        topic.id()
+    };
     let recreated = !topic_id.is_empty() && topic_id != *declared;
     if recreated {
         let (topic, name) = (&parts.source.topic, &parts.name);
@@ -236,21 +218,33 @@ fn known(parts: &Parts, topic: &Topic<'_>) -> Result<Known> {
             "topic \"{topic}\" was deleted and made again: source \"{name}\" reads the new one from its beginning"
         ));
     }
-    let topic_id = if topic_id.is_empty() { declared.clone() } else { topic_id };
-    Ok(Known { extents, topic_id, recreated })
+    let topic_id = if topic_id.is_empty() {
+        declared.clone()
+    } else {
+        topic_id
+    };
+    Ok(Known {
+        extents,
+        topic_id,
+        recreated,
+    })
 }
 
 fn lost(parts: &Parts, count: i64) {
     let (topic, name) = (&parts.source.topic, &parts.name);
     let offsets = if count == 1 { "offset" } else { "offsets" };
-    (parts.access.warn)(format!("{count} {offsets} of source \"{name}\" are gone: topic \"{topic}\" no longer has them"));
+    (parts.access.warn)(format!(
+        "{count} {offsets} of source \"{name}\" are gone: topic \"{topic}\" no longer has them"
+    ));
 }
 
 fn announce(parts: &Parts, faults: u64) {
     if faults > 0 {
         let records = if faults == 1 { "record" } else { "records" };
         let name = &parts.name;
-        (parts.access.notice)(format!("{faults} {records} of source \"{name}\" did not decode, see streams.dead_letters"));
+        (parts.access.notice)(format!(
+            "{faults} {records} of source \"{name}\" did not decode, see streams.dead_letters"
+        ));
     }
 }
 
@@ -297,9 +291,17 @@ impl<'a> Reading<'a> {
     /// Tells the client where to read.
     fn assign(&self) -> Result<()> {
         let mut list = TopicPartitionList::new();
-        let added = self.positions.iter().filter(|p| p.is_open()).try_for_each(|p| {
-            list.add_partition_offset(&self.reader.parts.source.topic, p.partition, Offset::Offset(p.next))
-        });
+        let added = self
+            .positions
+            .iter()
+            .filter(|p| p.is_open())
+            .try_for_each(|p| {
+                list.add_partition_offset(
+                    &self.reader.parts.source.topic,
+                    p.partition,
+                    Offset::Offset(p.next),
+                )
+            });
         let assigned = added.and_then(|()| self.consumer.assign(&list));
         assigned.map_err(|e| self.failed(&e))
     }
@@ -308,7 +310,9 @@ impl<'a> Reading<'a> {
     fn take(&mut self, record: &BorrowedMessage<'_>) -> Result<(), Stop> {
         let (partition, offset) = (record.partition(), record.offset());
         if self.positions[self.current].partition != partition {
-            let Some(found) = self.positions.iter().position(|p| p.partition == partition) else { return Ok(()) };
+            let Some(found) = self.positions.iter().position(|p| p.partition == partition) else {
+                return Ok(());
+            };
             self.current = found;
         }
         let position = &mut self.positions[self.current];
@@ -346,7 +350,9 @@ impl<'a> Reading<'a> {
 
     /// A partition is at its end. Others go on, so the client shall not fetch more of it.
     fn close(&mut self, partition: i32) {
-        let Some(position) = self.positions.iter_mut().find(|p| p.partition == partition) else { return };
+        let Some(position) = self.positions.iter_mut().find(|p| p.partition == partition) else {
+            return;
+        };
         position.next = position.next.max(position.end);
         let open = self.positions.iter().filter(|p| p.is_open()).count();
         if open < self.open && open > 0 {
@@ -364,7 +370,9 @@ impl<'a> Reading<'a> {
         if self.rows > 0 {
             let batch = self.reader.layout.finish(self.rows)?;
             (self.rows, self.bytes) = (0, 0);
-            self.sender.blocking_send(Message::Rows(batch)).map_err(|_| Stop::Unwanted)?;
+            self.sender
+                .blocking_send(Message::Rows(batch))
+                .map_err(|_| Stop::Unwanted)?;
             self.heard = Instant::now();
             self.consumer.context().recover();
         }
@@ -381,7 +389,11 @@ impl<'a> Reading<'a> {
         }
         let silence = self.heard.elapsed();
         if silence > SILENT || (silence > GONE && self.consumer.context().is_unreachable()) {
-            return Err(self.failed(&KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)).into());
+            return Err(self
+                .failed(&KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::OperationTimedOut,
+                ))
+                .into());
         }
         Ok(())
     }
@@ -406,8 +418,18 @@ impl<'a> Reading<'a> {
     /// The topic has dropped records that were still to be read: goes on with the first there is.
     fn relocate(&mut self) -> Result<()> {
         let parts = Arc::clone(&self.reader.parts);
-        let topic = Topic::new(&parts.cluster, self.consumer, &parts.source.topic, Deadline::connect());
-        let open: Vec<i32> = self.positions.iter().filter(|p| p.is_open()).map(|p| p.partition).collect();
+        let topic = Topic::new(
+            &parts.cluster,
+            self.consumer,
+            &parts.source.topic,
+            Deadline::connect(),
+        );
+        let open: Vec<i32> = self
+            .positions
+            .iter()
+            .filter(|p| p.is_open())
+            .map(|p| p.partition)
+            .collect();
         let extents = topic.extents(&open)?;
         let mut gone = 0;
         for position in self.positions.iter_mut().filter(|p| p.is_open()) {
@@ -425,16 +447,24 @@ impl<'a> Reading<'a> {
 
     fn failed(&self, error: &KafkaError) -> Error {
         let what = format!("read topic \"{}\"", self.reader.parts.source.topic);
-        self.reader.parts.cluster.failed(&what, error, Some(self.consumer.context().as_ref()))
+        self.reader
+            .parts
+            .cluster
+            .failed(&what, error, Some(self.consumer.context().as_ref()))
     }
 
     /// A record that does not decode.
     #[cold]
     fn fault(&mut self, record: &BorrowedMessage<'_>, fault: &str) -> Result<(), Stop> {
         if self.reader.parts.source.on_error == OnError::Fail {
-            let place = format!("partition {} offset {}", record.partition(), record.offset());
+            let place = format!(
+                "partition {} offset {}",
+                record.partition(),
+                record.offset()
+            );
             let topic = &self.reader.parts.source.topic;
-            let text = format!("the record at {place} of topic \"{topic}\" does not decode: {fault}");
+            let text =
+                format!("the record at {place} of topic \"{topic}\" does not decode: {fault}");
             let error = Error::new(Kind::Data, SqlState::INVALID_TEXT_REPRESENTATION, text);
             let hint = "With on_error = 'dead_letter' such records go to streams.dead_letters.";
             return Err(error.hint(hint).into());
@@ -467,6 +497,8 @@ impl<'a> Reading<'a> {
         let to = self.reader.parts.addressee(&self.known.topic_id);
         self.letter_bytes = 0;
         let letters = std::mem::take(&mut self.letters);
-        self.reader.runtime.block_on(self.reader.parts.access.dead_letters.keep(&to, letters))
+        self.reader
+            .runtime
+            .block_on(self.reader.parts.access.dead_letters.keep(&to, letters))
     }
 }

@@ -1,21 +1,26 @@
 //! What surrounds the value of a record, as columns.
 
+use super::headers;
 use crate::catalog::{Column, MetadataRole};
 use crate::error::{Error, Result};
 use crate::types::arrow_type;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Array, Int64Array, ListArray, StringBuilder, StructArray, TimestampMicrosecondArray,
+    ArrayRef, BinaryBuilder, Int32Array, Int64Array, ListArray, StringBuilder, StructArray,
+    TimestampMicrosecondArray,
 };
 use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::datatypes::DataType;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message};
 use std::mem::take;
 use std::sync::Arc;
 
 /// The column that a role makes, under a name or its default one.
 pub fn column_of(role: &MetadataRole, name: Option<&str>) -> Column {
-    let headers = SqlType::Struct(vec![("key".into(), SqlType::Text), ("value".into(), SqlType::Bytea)]);
+    let headers = SqlType::Struct(vec![
+        ("key".into(), SqlType::Text),
+        ("value".into(), SqlType::Bytea),
+    ]);
     let (default, ty) = match role {
         MetadataRole::Key => ("_kafka_key", SqlType::Bytea),
         MetadataRole::Partition => ("_kafka_partition", SqlType::Int4),
@@ -24,7 +29,12 @@ pub fn column_of(role: &MetadataRole, name: Option<&str>) -> Column {
         MetadataRole::Headers => ("_kafka_headers", SqlType::Array(Box::new(headers))),
         MetadataRole::Header(key) => (key.as_str(), SqlType::Text),
     };
-    Column { name: name.unwrap_or(default).to_owned(), ty, nullable: true, default: None }
+    Column {
+        name: name.unwrap_or(default).to_owned(),
+        ty,
+        nullable: true,
+        default: None,
+    }
 }
 
 /// Builds one such column.
@@ -33,7 +43,11 @@ pub(super) enum Surrounding {
     Partition(Vec<i32>),
     Offset(Vec<i64>),
     Timestamp(Vec<Option<i64>>),
-    Headers { ends: Vec<i32>, keys: StringBuilder, values: BinaryBuilder },
+    Headers {
+        ends: Vec<i32>,
+        keys: StringBuilder,
+        values: BinaryBuilder,
+    },
     Header(String, StringBuilder),
 }
 
@@ -44,9 +58,11 @@ impl Surrounding {
             MetadataRole::Partition => Self::Partition(Vec::new()),
             MetadataRole::Offset => Self::Offset(Vec::new()),
             MetadataRole::Timestamp => Self::Timestamp(Vec::new()),
-            MetadataRole::Headers => {
-                Self::Headers { ends: vec![0], keys: StringBuilder::new(), values: BinaryBuilder::new() }
-            }
+            MetadataRole::Headers => Self::Headers {
+                ends: vec![0],
+                keys: StringBuilder::new(),
+                values: BinaryBuilder::new(),
+            },
             MetadataRole::Header(key) => Self::Header(key.clone(), StringBuilder::new()),
         }
     }
@@ -58,19 +74,22 @@ impl Surrounding {
             Self::Offset(values) => values.push(record.offset()),
             Self::Timestamp(values) => values.push(micros(record)),
             Self::Headers { ends, keys, values } => {
-                let headers = record.headers();
-                for header in headers.iter().flat_map(|h| h.iter()) {
-                    keys.append_value(header.key);
-                    values.append_option(header.value);
-                }
-                let count = headers.map_or(0, Headers::count) as i32;
-                ends.push(ends[ends.len() - 1] + count);
+                let mut end = ends[ends.len() - 1];
+                headers::each(record, |key, value| {
+                    keys.append_value(key);
+                    values.append_option(value);
+                    end += 1;
+                });
+                ends.push(end);
             }
             Self::Header(wanted, values) => {
-                let headers = record.headers();
-                // Of equal names the last counts, as with fields.
-                let found = headers.iter().flat_map(|h| h.iter()).filter(|h| h.key == wanted).last();
-                let text = found.and_then(|h| h.value).map(String::from_utf8_lossy);
+                let mut text = None;
+                headers::each(record, |key, value| {
+                    // Of equal names the last counts, as with fields.
+                    if key == *wanted {
+                        text = value.map(|v| String::from_utf8_lossy(v).into_owned());
+                    }
+                });
                 values.append_option(text);
             }
         }
@@ -86,7 +105,8 @@ impl Surrounding {
             }
             Self::Headers { ends, keys, values } => {
                 let wrong = |e| Error::internal(format!("headers do not fit their type: {e}"));
-                let DataType::List(item) = arrow_type(&column_of(&MetadataRole::Headers, None).ty) else {
+                let DataType::List(item) = arrow_type(&column_of(&MetadataRole::Headers, None).ty)
+                else {
                     return Err(Error::internal("headers are a list"));
                 };
                 let DataType::Struct(fields) = item.data_type() else {
@@ -104,5 +124,8 @@ impl Surrounding {
 
 /// The time of a record in microseconds since 1970 UTC, if it has one.
 pub(super) fn micros(record: &BorrowedMessage<'_>) -> Option<i64> {
-    record.timestamp().to_millis().and_then(|ms| ms.checked_mul(1000))
+    record
+        .timestamp()
+        .to_millis()
+        .and_then(|ms| ms.checked_mul(1000))
 }

@@ -35,8 +35,18 @@ pub struct Topic<'a> {
 
 impl<'a> Topic<'a> {
     /// A topic that has until the deadline to answer.
-    pub fn new(cluster: &'a Cluster, consumer: &'a Consumer, name: &'a str, deadline: Deadline) -> Self {
-        Self { cluster, consumer, name, deadline }
+    pub fn new(
+        cluster: &'a Cluster,
+        consumer: &'a Consumer,
+        name: &'a str,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            cluster,
+            consumer,
+            name,
+            deadline,
+        }
     }
 
     fn ask<T>(&self, question: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<T> {
@@ -51,16 +61,24 @@ impl<'a> Topic<'a> {
     pub fn partitions(&self) -> Result<Vec<i32>> {
         let partitions = self.ask(|within| {
             let metadata = self.consumer.fetch_metadata(Some(self.name), within)?;
-            let Some(topic) = metadata.topics().first() else { return Ok(Vec::new()) };
+            let Some(topic) = metadata.topics().first() else {
+                return Ok(Vec::new());
+            };
             match topic.error().map(RDKafkaErrorCode::from) {
                 None | Some(RDKafkaErrorCode::NoError) => {}
-                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(Vec::new()),
+                Some(
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                ) => return Ok(Vec::new()),
                 Some(code) => return Err(KafkaError::MetadataFetch(code)),
             }
             Ok(topic.partitions().iter().map(|p| p.id()).collect())
         })?;
         if partitions.is_empty() {
-            let text = format!("topic \"{}\" does not exist on Kafka broker \"{}\"", self.name, self.cluster.servers());
+            let text = format!(
+                "topic \"{}\" does not exist on Kafka broker \"{}\"",
+                self.name,
+                self.cluster.servers()
+            );
             return Err(Error::new(Kind::User, SqlState::UNDEFINED_OBJECT, text));
         }
         let mut partitions: Vec<i32> = partitions;
@@ -80,11 +98,20 @@ impl<'a> Topic<'a> {
         let high = self.offsets(partitions, Offset::End)?;
         let extents = partitions.iter().map(|partition| {
             let (low, high) = (low.get(partition)?, high.get(partition)?);
-            let (Offset::Offset(low), Offset::Offset(high)) = (*low, *high) else { return None };
-            Some(Extent { partition: *partition, low, high: high.max(low) })
+            let (Offset::Offset(low), Offset::Offset(high)) = (*low, *high) else {
+                return None;
+            };
+            Some(Extent {
+                partition: *partition,
+                low,
+                high: high.max(low),
+            })
         });
         extents.collect::<Option<_>>().ok_or_else(|| {
-            let text = format!("topic \"{}\": the broker does not tell where its partitions end", self.name);
+            let text = format!(
+                "topic \"{}\": the broker does not tell where its partitions end",
+                self.name
+            );
             Error::new(Kind::Unavailable, SqlState::CONNECTION_FAILURE, text)
         })
     }
@@ -92,13 +119,20 @@ impl<'a> Topic<'a> {
     /// For each partition the offset of the first record that is not older than a time in milliseconds; its end when
     /// there is none. A broker that does not look times up (librdkafka's mock) gives nothing, and nothing is known.
     pub fn since(&self, extents: &[Extent], millis: i64) -> Result<BTreeMap<i32, i64>> {
-        let partitions: Vec<i32> = extents.iter().filter(|e| e.low < e.high).map(|e| e.partition).collect();
+        let partitions: Vec<i32> = extents
+            .iter()
+            .filter(|e| e.low < e.high)
+            .map(|e| e.partition)
+            .collect();
         if partitions.is_empty() || millis <= 0 {
             return Ok(BTreeMap::new());
         }
         let found = self.offsets(&partitions, Offset::Offset(millis))?;
-        let none: Vec<i32> =
-            partitions.iter().copied().filter(|p| !matches!(found.get(p), Some(Offset::Offset(_)))).collect();
+        let none: Vec<i32> = partitions
+            .iter()
+            .copied()
+            .filter(|p| !matches!(found.get(p), Some(Offset::Offset(_))))
+            .collect();
         let mut since: BTreeMap<i32, i64> = BTreeMap::new();
         for (partition, offset) in &found {
             if let Offset::Offset(offset) = offset {
@@ -141,7 +175,8 @@ impl<'a> Topic<'a> {
     pub fn start(&self, start: &Start) -> Result<BTreeMap<i32, i64>> {
         let partitions = self.partitions()?;
         let extents = self.extents(&partitions)?;
-        let mut offsets: BTreeMap<i32, i64> = extents.iter().map(|e| (e.partition, e.low)).collect();
+        let mut offsets: BTreeMap<i32, i64> =
+            extents.iter().map(|e| (e.partition, e.low)).collect();
         match start {
             Start::Earliest => {}
             Start::Latest => offsets = extents.iter().map(|e| (e.partition, e.high)).collect(),

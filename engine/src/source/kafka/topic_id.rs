@@ -8,7 +8,11 @@ use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 /// Asks for the id; `None` when the broker gives none in time.
-pub(super) fn of<C: ClientContext>(client: &Client<C>, topic: &str, within: Duration) -> Option<String> {
+pub(super) fn of<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    within: Duration,
+) -> Option<String> {
     let name = CString::new(topic).ok()?;
     let millis = i32::try_from(within.as_millis()).unwrap_or(i32::MAX);
     let mut names = [name.as_ptr()];
@@ -23,10 +27,19 @@ pub(super) fn of<C: ClientContext>(client: &Client<C>, topic: &str, within: Dura
         let kind = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         let options = sys::rd_kafka_AdminOptions_new(handle, kind);
         // A timeout out of range leaves the default, which is longer.
-        sys::rd_kafka_AdminOptions_set_request_timeout(options, millis, message.as_mut_ptr(), message.len());
+        sys::rd_kafka_AdminOptions_set_request_timeout(
+            options,
+            millis,
+            message.as_mut_ptr(),
+            message.len(),
+        );
         sys::rd_kafka_DescribeTopics(handle, topics, options, queue);
         let event = sys::rd_kafka_queue_poll(queue, millis);
-        let id = if event.is_null() { None } else { described(event) };
+        let id = if event.is_null() {
+            None
+        } else {
+            described(event)
+        };
         if !event.is_null() {
             sys::rd_kafka_event_destroy(event);
         }
@@ -54,11 +67,17 @@ unsafe fn described(event: *mut sys::rd_kafka_event_t) -> Option<String> {
             return None;
         }
         let error = sys::rd_kafka_TopicDescription_error(*topics);
-        if !error.is_null() && sys::rd_kafka_error_code(error) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        if !error.is_null()
+            && sys::rd_kafka_error_code(error)
+                != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
             return None;
         }
         let id = sys::rd_kafka_TopicDescription_topic_id(*topics);
-        if id.is_null() || (sys::rd_kafka_Uuid_most_significant_bits(id) == 0 && sys::rd_kafka_Uuid_least_significant_bits(id) == 0) {
+        if id.is_null()
+            || (sys::rd_kafka_Uuid_most_significant_bits(id) == 0
+                && sys::rd_kafka_Uuid_least_significant_bits(id) == 0)
+        {
             return None;
         }
         let text = sys::rd_kafka_Uuid_base64str(id);
