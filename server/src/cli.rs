@@ -5,6 +5,7 @@ use crate::{demo, serve, shell};
 use alcedo_engine::Error;
 use alcedo_sql::SqlState;
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -215,6 +216,7 @@ fn log(filter: Option<&str>, usual: &str) -> Result<(), Error> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     Ok(())
 }
