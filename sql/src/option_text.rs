@@ -66,10 +66,17 @@ impl Cursor<'_> {
             return Ok(text.to_lowercase());
         }
         let mut key = self.option_word()?;
-        while self.symbol(&Token::Period) {
-            key = format!("{key}.{}", self.option_word()?);
+        loop {
+            let joint = if self.symbol(&Token::Period) {
+                '.'
+            } else if matches!(self.peek_at(1).token, Token::Word(_)) && self.symbol(&Token::Minus)
+            {
+                '-'
+            } else {
+                return Ok(key);
+            };
+            key = format!("{key}{joint}{}", self.option_word()?);
         }
-        Ok(key)
     }
 
     /// One word of a key: keywords are words here.

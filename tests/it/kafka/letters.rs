@@ -61,7 +61,7 @@ async fn records_that_do_not_decode_are_kept_once() {
         assert_eq!(rows, if sql.contains("p = 1") { 0 } else { 1000 }, "{sql}");
         assert!(session.notices().iter().any(|n| n.contains("10 ")), "{sql}");
     }
-    let all = "select source_schema, source_name, topic, partition, \"offset\", record_timestamp, error, encode(key, 'escape'), value, first_seen from streams.dead_letters order by \"offset\"";
+    let all = "select source_schema, source_name, topic, partition, \"offset\", record_timestamp, error, key, value, first_seen from streams.dead_letters order by \"offset\"";
     let letters = session.rows(all).await;
     assert_eq!(letters.len(), bad.len(), "{letters:?}");
     assert_eq!(
@@ -84,7 +84,7 @@ async fn records_that_do_not_decode_are_kept_once() {
     assert!(letters[8][6].contains("out of range"), "{:?}", letters[8]);
     assert_eq!(
         (letters[0][7].as_str(), letters[0][8].as_str()),
-        ("k", "\\x6e6f74206a736f6e")
+        ("\\x6b", "\\x6e6f74206a736f6e")
     );
     for (letter, value) in letters.iter().zip(bad) {
         let hex: String = value.iter().map(|b| format!("{b:02x}")).collect();
@@ -145,7 +145,7 @@ async fn on_error_fail_is_an_error() {
     );
     assert_eq!(
         session
-            .rows("select id from strict where o <> 1 order by 1")
+            .rows("select id from strict where o = 0 or o = 2 order by 1")
             .await,
         [cells(&["1"]), cells(&["2"])]
     );
@@ -186,10 +186,11 @@ async fn tombstones_are_rows_of_nulls() {
             "",
         ))
         .await;
-    let rows = session
-        .rows("select id, encode(k, 'escape'), o from graves order by o")
-        .await;
-    assert_eq!(rows, [cells(&["1", "a", "0"]), cells(&["NULL", "a", "1"])]);
+    let rows = session.rows("select id, k, o from graves order by o").await;
+    assert_eq!(
+        rows,
+        [cells(&["1", "\\x61", "0"]), cells(&["NULL", "\\x61", "1"])]
+    );
     let strict = create("graves", "id int not null", "", "")
         .replace("create source graves", "create source strict_graves");
     session.run(&strict).await;

@@ -168,10 +168,12 @@ async fn only_committed_records_are_read() {
     put(0, 100);
     producer.commit_transaction(within).unwrap();
     put(100, 200);
+    producer.flush(within).unwrap();
     producer.abort_transaction(within).unwrap();
     put(200, 250);
     producer.commit_transaction(within).unwrap();
     put(250, 300);
+    producer.flush(within).unwrap();
     producer.abort_transaction(within).unwrap();
     // The markers of the transactions take offsets, the last of them at the very end.
     let count = "select count(*) || ',' || sum(i) from dealt";

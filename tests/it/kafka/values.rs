@@ -139,7 +139,7 @@ async fn structs_arrays_and_maps_nest() {
     assert_eq!(letters.len(), 2, "{letters:?}");
     assert!(letters[0][1].contains("xs"), "{letters:?}");
     assert!(
-        letters[1][1].contains("lat") && letters[1][1].contains("double precision"),
+        letters[1][1].contains("lat") && letters[1][1].contains("number"),
         "{letters:?}"
     );
 }
@@ -171,12 +171,19 @@ async fn what_stands_beside_the_value() {
                    include header 'h' as h";
     session.run(&create("beside", "a int", include, "")).await;
     let rows = session
-        .rows("select a, encode(_kafka_key, 'escape'), p, _kafka_offset, at, h from beside order by a")
+        .rows("select a, _kafka_key, p, _kafka_offset, at, h from beside order by a")
         .await;
     assert_eq!(
         rows,
         [
-            cells(&["1", "k1", "0", "0", "2023-11-14 22:13:20.123+00", "last"]),
+            cells(&[
+                "1",
+                "\\x6b31",
+                "0",
+                "0",
+                "2023-11-14 22:13:20.123+00",
+                "last"
+            ]),
             cells(&["2", "NULL", "1", "0", "2023-11-14 22:13:20.124+00", "NULL"]),
         ]
     );
