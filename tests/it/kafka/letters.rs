@@ -81,7 +81,7 @@ async fn records_that_do_not_decode_are_kept_once() {
         letters[1]
     );
     assert!(letters[3][6].contains("null"), "{:?}", letters[3]);
-    assert!(letters[8][6].contains("out of range"), "{:?}", letters[8]);
+    assert!(letters[8][6].contains("range"), "{:?}", letters[8]);
     assert_eq!(
         (letters[0][7].as_str(), letters[0][8].as_str()),
         ("\\x6b", "\\x6e6f74206a736f6e")
@@ -144,10 +144,8 @@ async fn on_error_fail_is_an_error() {
         "{error}"
     );
     assert_eq!(
-        session
-            .rows("select id from strict where o = 0 or o = 2 order by 1")
-            .await,
-        [cells(&["1"]), cells(&["2"])]
+        session.rows("select id from strict where o < 1").await,
+        [cells(&["1"])]
     );
     assert_eq!(
         session

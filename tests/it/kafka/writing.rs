@@ -16,7 +16,7 @@ async fn rows_go_into_the_topic_and_come_back() {
         .run(
             "insert into written (id, ok, f, n, t, b, d, ti, ts, tz, iv, u, j, xs, k, p, at, h) values \
              (1, true, 0.1, 12345678901234567890.0123456789, 'quote \" and \\ and ü', '\\x00ff', '2024-02-29', '01:02:03.000004', \
-              '2024-01-02 03:04:05.678901', '2024-01-02 03:04:05.678901+02', '1 month 2 days 03:04:05.6', \
+              '2024-01-02 03:04:05.678901', '2024-01-02 03:04:05.678901+02', '1 month 2 days 3 hours 4 minutes 5.6 seconds', \
               'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{\"a\": 1}', array[1, null, 3], 'key', 2, '2023-11-14 22:13:20.123+00', 'head')",
         )
         .await;
