@@ -100,7 +100,7 @@ async fn rows_go_into_the_topic_and_come_back() {
         .await;
     let filled = session
         .client
-        .simple_query("insert into copied (id, t, k) select n, 'text ' || n, convert_to(n::text, 'UTF8') from generate_series(1, 50000) g(n)")
+        .simple_query("insert into copied (id, t, k) select n, 'text ' || n, n::text::bytea from generate_series(1, 50000) g(n)")
         .await;
     match filled {
         Ok(messages) => match &messages[0] {
