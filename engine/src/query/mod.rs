@@ -10,6 +10,7 @@ mod context;
 mod correlated;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
+mod json_arrow;
 mod literals;
 mod missing;
 pub mod names;
