@@ -153,8 +153,11 @@ impl From<SqlError> for Error {
     }
 }
 
-/// Errors of the operating system.
+/// Errors of the operating system, or of an object store that was written to like a file.
 pub fn from_io(error: &std::io::Error) -> Error {
+    if let Some(store) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return from_store(store);
+    }
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             Error::new(Kind::Unavailable, SqlState::DISK_FULL, "no space left on device")

@@ -17,8 +17,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type,
-    Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type,
+    Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
     TimestampMicrosecondType, UInt32Type,
 };
 use bytes::{BufMut, BytesMut};
@@ -48,9 +48,18 @@ pub(super) struct Column {
 }
 
 impl Column {
-    pub(super) fn new(array: &ArrayRef, ty: &SqlType, format: Format, style: &Style) -> Result<Self> {
+    pub(super) fn new(
+        array: &ArrayRef,
+        ty: &SqlType,
+        format: Format,
+        style: &Style,
+    ) -> Result<Self> {
         let nulls = array.logical_nulls().filter(|n| n.null_count() > 0);
-        Ok(Self { nulls, format, values: values(array, ty, style)? })
+        Ok(Self {
+            nulls,
+            format,
+            values: values(array, ty, style)?,
+        })
     }
 
     #[inline]
@@ -101,7 +110,11 @@ fn values(array: &ArrayRef, ty: &SqlType, style: &Style) -> Result<Box<dyn Value
         (_, DataType::Null) => return Ok(Box::new(Nothing)),
         (_, DataType::Dictionary(_, _)) => return dictionary(array, ty, style),
         (SqlType::Array(element), DataType::List(_)) => {
-            return Ok(Box::new(Lists::new(array.as_list::<i32>(), element, style)?));
+            return Ok(Box::new(Lists::new(
+                array.as_list::<i32>(),
+                element,
+                style,
+            )?));
         }
         (SqlType::Struct(fields), DataType::Struct(_)) => {
             return Ok(Box::new(Structs::new(array.as_struct(), fields, style)?));
@@ -116,7 +129,10 @@ fn values(array: &ArrayRef, ty: &SqlType, style: &Style) -> Result<Box<dyn Value
     if *array.data_type() == target {
         return Err(unknown());
     }
-    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
     let cast = cast_with_options(array, &target, &options).map_err(|e| {
         let text = format!("value out of range for type {ty}");
         Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, text).detail(format!("{e}."))
@@ -132,30 +148,41 @@ fn scalar(array: &ArrayRef, ty: &SqlType, style: &Style) -> Option<Box<dyn Value
         (S::Int2, DataType::Int16) => Box::new(Integers(array.as_primitive::<Int16Type>().clone())),
         (S::Int4, DataType::Int32) => Box::new(Integers(array.as_primitive::<Int32Type>().clone())),
         (S::Int8, DataType::Int64) => Box::new(Integers(array.as_primitive::<Int64Type>().clone())),
-        (S::Oid, DataType::UInt32) => Box::new(Integers(array.as_primitive::<UInt32Type>().clone())),
-        (S::Float4, DataType::Float32) => {
-            Box::new(Floats { array: array.as_primitive::<Float32Type>().clone(), digits: style.digits })
+        (S::Oid, DataType::UInt32) => {
+            Box::new(Integers(array.as_primitive::<UInt32Type>().clone()))
         }
-        (S::Float8, DataType::Float64) => {
-            Box::new(Floats { array: array.as_primitive::<Float64Type>().clone(), digits: style.digits })
-        }
-        (S::Numeric(scale), DataType::Decimal128(_, s)) => {
-            Box::new(Numerics::new(array.as_primitive::<Decimal128Type>().clone(), *s, scale.is_none()))
-        }
-        (S::Numeric(scale), DataType::Decimal256(_, s)) => {
-            Box::new(Numerics::new(array.as_primitive::<Decimal256Type>().clone(), *s, scale.is_none()))
-        }
+        (S::Float4, DataType::Float32) => Box::new(Floats {
+            array: array.as_primitive::<Float32Type>().clone(),
+            digits: style.digits,
+        }),
+        (S::Float8, DataType::Float64) => Box::new(Floats {
+            array: array.as_primitive::<Float64Type>().clone(),
+            digits: style.digits,
+        }),
+        (S::Numeric(scale), DataType::Decimal128(_, s)) => Box::new(Numerics::new(
+            array.as_primitive::<Decimal128Type>().clone(),
+            *s,
+            scale.is_none(),
+        )),
+        (S::Numeric(scale), DataType::Decimal256(_, s)) => Box::new(Numerics::new(
+            array.as_primitive::<Decimal256Type>().clone(),
+            *s,
+            scale.is_none(),
+        )),
         (S::Date, DataType::Date32) => Box::new(Dates(array.as_primitive::<Date32Type>().clone())),
         (S::Time, DataType::Time64(TimeUnit::Microsecond)) => {
             Box::new(Times(array.as_primitive::<Time64MicrosecondType>().clone()))
         }
-        (S::Timestamp, DataType::Timestamp(TimeUnit::Microsecond, _)) => {
-            Box::new(Timestamps::new(array.as_primitive::<TimestampMicrosecondType>().clone(), None))
-        }
-        (S::Timestamptz, DataType::Timestamp(TimeUnit::Microsecond, _)) => Box::new(Timestamps::new(
+        (S::Timestamp, DataType::Timestamp(TimeUnit::Microsecond, _)) => Box::new(Timestamps::new(
             array.as_primitive::<TimestampMicrosecondType>().clone(),
-            Some(style.zone.clone()),
+            None,
         )),
+        (S::Timestamptz, DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+            Box::new(Timestamps::new(
+                array.as_primitive::<TimestampMicrosecondType>().clone(),
+                Some(style.zone.clone()),
+            ))
+        }
         (S::Interval, DataType::Interval(IntervalUnit::MonthDayNano)) => Box::new(Intervals {
             array: array.as_primitive::<IntervalMonthDayNanoType>().clone(),
             style: style.interval,
@@ -174,9 +201,18 @@ fn scalar(array: &ArrayRef, ty: &SqlType, style: &Style) -> Option<Box<dyn Value
 
 fn texts(array: &ArrayRef, kind: Kind) -> Option<Box<dyn Values>> {
     Some(match array.data_type() {
-        DataType::Utf8 => Box::new(Texts { array: array.as_string::<i32>().clone(), kind }),
-        DataType::LargeUtf8 => Box::new(Texts { array: array.as_string::<i64>().clone(), kind }),
-        DataType::Utf8View => Box::new(Texts { array: array.as_string_view().clone(), kind }),
+        DataType::Utf8 => Box::new(Texts {
+            array: array.as_string::<i32>().clone(),
+            kind,
+        }),
+        DataType::LargeUtf8 => Box::new(Texts {
+            array: array.as_string::<i64>().clone(),
+            kind,
+        }),
+        DataType::Utf8View => Box::new(Texts {
+            array: array.as_string_view().clone(),
+            kind,
+        }),
         _ => return None,
     })
 }
@@ -184,12 +220,22 @@ fn texts(array: &ArrayRef, kind: Kind) -> Option<Box<dyn Values>> {
 fn blobs(array: &ArrayRef, style: &Style) -> Option<Box<dyn Values>> {
     let escape = style.bytea_escape;
     Some(match array.data_type() {
-        DataType::Binary => Box::new(Blobs { array: array.as_binary::<i32>().clone(), escape }),
-        DataType::LargeBinary => Box::new(Blobs { array: array.as_binary::<i64>().clone(), escape }),
-        DataType::BinaryView => Box::new(Blobs { array: array.as_binary_view().clone(), escape }),
-        DataType::FixedSizeBinary(_) => {
-            Box::new(Blobs { array: array.as_fixed_size_binary().clone(), escape })
-        }
+        DataType::Binary => Box::new(Blobs {
+            array: array.as_binary::<i32>().clone(),
+            escape,
+        }),
+        DataType::LargeBinary => Box::new(Blobs {
+            array: array.as_binary::<i64>().clone(),
+            escape,
+        }),
+        DataType::BinaryView => Box::new(Blobs {
+            array: array.as_binary_view().clone(),
+            escape,
+        }),
+        DataType::FixedSizeBinary(_) => Box::new(Blobs {
+            array: array.as_fixed_size_binary().clone(),
+            escape,
+        }),
         _ => return None,
     })
 }
@@ -219,7 +265,10 @@ fn dictionary(array: &ArrayRef, ty: &SqlType, style: &Style) -> Result<Box<dyn V
         return Ok(Box::new(Nothing));
     }
     let values = values(dictionary.values(), ty, style)?;
-    Ok(Box::new(Keyed { keys: dictionary.normalized_keys(), values }))
+    Ok(Box::new(Keyed {
+        keys: dictionary.normalized_keys(),
+        values,
+    }))
 }
 
 impl Values for Keyed {

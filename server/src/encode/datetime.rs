@@ -123,7 +123,11 @@ fn civil(days: i64) -> (i64, u32, u32) {
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month as u32, day as u32)
+    (
+        year_of_era + era * 400 + i64::from(month <= 2),
+        month as u32,
+        day as u32,
+    )
 }
 
 /// Day counted from 1970-01-01; the inverse of [`civil`].

@@ -105,7 +105,11 @@ fn put_notation<F: Float>(text: &str, fixed_exponent_max: i32, out: &mut BytesMu
         count += 1;
     }
     let leading = digits[..count].iter().take_while(|d| **d == b'0').count();
-    let trailing = digits[..count].iter().rev().take_while(|d| **d == b'0').count();
+    let trailing = digits[..count]
+        .iter()
+        .rev()
+        .take_while(|d| **d == b'0')
+        .count();
     if leading == count {
         return out.put_u8(b'0');
     }

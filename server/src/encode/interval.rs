@@ -80,12 +80,20 @@ impl Parts {
     fn postgres(&self, out: &mut BytesMut) {
         let start = out.len();
         let mut before_negative = false;
-        for (value, unit) in [(self.years, "year"), (self.months, "mon"), (self.days, "day")] {
+        for (value, unit) in [
+            (self.years, "year"),
+            (self.months, "mon"),
+            (self.days, "day"),
+        ] {
             if value == 0 {
                 continue;
             }
             let space = if out.len() > start { " " } else { "" };
-            let plus = if before_negative && value > 0 { "+" } else { "" };
+            let plus = if before_negative && value > 0 {
+                "+"
+            } else {
+                ""
+            };
             let plural = if value == 1 { "" } else { "s" };
             put!(out, "{space}{plus}{value} {unit}{plural}");
             before_negative = value < 0;
@@ -99,7 +107,13 @@ impl Parts {
             (false, true) => "+",
             (false, false) => "",
         };
-        put!(out, "{space}{sign}{:02}:{:02}:{:02}", self.hours, self.minutes, self.seconds);
+        put!(
+            out,
+            "{space}{sign}{:02}:{:02}:{:02}",
+            self.hours,
+            self.minutes,
+            self.seconds
+        );
         put_fraction(self.micros, out);
     }
 
@@ -127,7 +141,11 @@ impl Parts {
             let minus = if self.negative == backwards { "" } else { "-" };
             put!(out, " {minus}{}", self.seconds);
             put_fraction(self.micros, out);
-            out.put_slice(if self.seconds == 1 && self.micros == 0 { b" sec" } else { b" secs" });
+            out.put_slice(if self.seconds == 1 && self.micros == 0 {
+                b" sec"
+            } else {
+                b" secs"
+            });
         }
         if out.len() == start {
             out.put_slice(b" 0");
@@ -173,8 +191,11 @@ impl Parts {
         let below = [self.years, self.months, self.days].iter().any(|v| *v < 0) || self.negative;
         let above = [self.years, self.months, self.days].iter().any(|v| *v > 0)
             || (self.has_time() && !self.negative);
-        let (years, months, days) =
-            (self.years.unsigned_abs(), self.months.unsigned_abs(), self.days.unsigned_abs());
+        let (years, months, days) = (
+            self.years.unsigned_abs(),
+            self.months.unsigned_abs(),
+            self.days.unsigned_abs(),
+        );
         let (hours, minutes, seconds) = (self.hours, self.minutes, self.seconds);
         if !year_month && !day_time {
             out.put_u8(b'0');
@@ -182,9 +203,15 @@ impl Parts {
         }
         if (below && above) || (year_month && day_time) {
             let sign = |negative: bool| if negative { '-' } else { '+' };
-            let (y, d, t) =
-                (sign(self.years < 0 || self.months < 0), sign(self.days < 0), sign(self.negative));
-            put!(out, "{y}{years}-{months} {d}{days} {t}{hours}:{minutes:02}:{seconds:02}");
+            let (y, d, t) = (
+                sign(self.years < 0 || self.months < 0),
+                sign(self.days < 0),
+                sign(self.negative),
+            );
+            put!(
+                out,
+                "{y}{years}-{months} {d}{days} {t}{hours}:{minutes:02}:{seconds:02}"
+            );
             return put_fraction(self.micros, out);
         }
         if below {

@@ -18,7 +18,11 @@ pub(super) struct Lists {
 enum Element {
     /// Another dimension, with the nulls of the inner lists.
     Lists(Box<Lists>, Option<arrow::buffer::NullBuffer>),
-    Values { text: Column, binary: Column, oid: u32 },
+    Values {
+        text: Column,
+        binary: Column,
+        oid: u32,
+    },
 }
 
 impl Lists {
@@ -35,7 +39,10 @@ impl Lists {
                 oid: element.oids().0,
             },
         };
-        Ok(Self { offsets: array.offsets().clone(), element: inner })
+        Ok(Self {
+            offsets: array.offsets().clone(),
+            element: inner,
+        })
     }
 
     /// Rows of the elements that make up the list in a row.
@@ -54,7 +61,10 @@ impl Lists {
         lengths.push(first);
         if let (Element::Lists(inner, nulls), Some(last)) = (&self.element, rows.clone().last()) {
             let children = self.range(rows.start).start..self.range(last).end;
-            if nulls.as_ref().is_some_and(|n| children.clone().any(|row| n.is_null(row))) {
+            if nulls
+                .as_ref()
+                .is_some_and(|n| children.clone().any(|row| n.is_null(row)))
+            {
                 return Err(ragged());
             }
             if !children.is_empty() {
@@ -153,7 +163,10 @@ fn ragged() -> Error {
 fn quote_element(start: usize, out: &mut BytesMut) {
     let text = &out[start..];
     let special = |b: &u8| {
-        matches!(b, b'{' | b'}' | b',' | b'"' | b'\\' | b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+        matches!(
+            b,
+            b'{' | b'}' | b',' | b'"' | b'\\' | b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c
+        )
     };
     if !text.is_empty() && !text.iter().any(special) && !text.eq_ignore_ascii_case(b"null") {
         return;

@@ -82,7 +82,10 @@ impl BatchEncoder {
         let columns = columns
             .map(|((array, field), format)| Column::new(array, &field.ty, *format, style))
             .collect::<Result<_>>()?;
-        Ok(Self { columns, rows: batch.num_rows() })
+        Ok(Self {
+            columns,
+            rows: batch.num_rows(),
+        })
     }
 
     /// Number of rows of the batch.
@@ -104,7 +107,8 @@ impl BatchEncoder {
             }
         }
         let length = i32::try_from(out.len() - start - 1).map_err(|_| {
-            Error::user(SqlState("54000"), "a row is longer than 2 GB").hint("Select fewer columns.")
+            Error::user(SqlState("54000"), "a row is longer than 2 GB")
+                .hint("Select fewer columns.")
         });
         match length {
             Ok(length) => {

@@ -16,7 +16,11 @@ pub(super) struct Structs {
 }
 
 impl Structs {
-    pub(super) fn new(array: &StructArray, fields: &[(String, SqlType)], style: &Style) -> Result<Self> {
+    pub(super) fn new(
+        array: &StructArray,
+        fields: &[(String, SqlType)],
+        style: &Style,
+    ) -> Result<Self> {
         if fields.len() != array.num_columns() {
             return Err(Error::internal("a struct has other fields than its type"));
         }
@@ -64,7 +68,12 @@ pub(super) struct Maps {
 }
 
 impl Maps {
-    pub(super) fn new(array: &MapArray, key: &SqlType, value: &SqlType, style: &Style) -> Result<Self> {
+    pub(super) fn new(
+        array: &MapArray,
+        key: &SqlType,
+        value: &SqlType,
+        style: &Style,
+    ) -> Result<Self> {
         Ok(Self {
             offsets: array.offsets().clone(),
             keys: Column::new(array.keys(), key, Format::Text, style)?,

@@ -45,15 +45,20 @@ impl Zone {
     pub(super) fn offset(&self, micros: i64) -> i32 {
         let Some(tz) = &self.0 else { return 0 };
         // Beyond chrono's range of years there are no rules; Greenwich is as right as any.
-        DateTime::from_timestamp_micros(micros)
-            .map_or(0, |t| tz.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc())
+        DateTime::from_timestamp_micros(micros).map_or(0, |t| {
+            tz.offset_from_utc_datetime(&t.naive_utc())
+                .fix()
+                .local_minus_utc()
+        })
     }
 
     /// Seconds east of Greenwich at a local time in microseconds; of two, the earlier instant, in a gap
     /// the offset before it.
     pub(super) fn offset_of_local(&self, micros: i64) -> i32 {
         let Some(tz) = &self.0 else { return 0 };
-        let Some(local) = DateTime::from_timestamp_micros(micros) else { return 0 };
+        let Some(local) = DateTime::from_timestamp_micros(micros) else {
+            return 0;
+        };
         match tz.offset_from_local_datetime(&local.naive_utc()).earliest() {
             Some(offset) => offset.fix().local_minus_utc(),
             None => self.offset(micros.saturating_sub(86_400_000_000)),
@@ -65,7 +70,9 @@ impl Style {
     /// From the session's variables by name.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let mut style = Self::in_zone(&variable("TimeZone").unwrap_or_else(|| "UTC".to_owned()))?;
-        let digits = variable("extra_float_digits").and_then(|v| v.parse().ok()).unwrap_or(1);
+        let digits = variable("extra_float_digits")
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(1);
         style.digits = (digits <= 0).then_some(digits);
         style.bytea_escape = variable("bytea_output").as_deref() == Some("escape");
         style.interval = match variable("IntervalStyle").as_deref() {

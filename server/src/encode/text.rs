@@ -5,8 +5,8 @@ use super::nested::quote;
 use alcedo_engine::{Error, Result};
 use alcedo_sql::SqlState;
 use arrow::array::{
-    BinaryArray, BinaryViewArray, FixedSizeBinaryArray, LargeBinaryArray, LargeStringArray, StringArray,
-    StringViewArray,
+    BinaryArray, BinaryViewArray, FixedSizeBinaryArray, LargeBinaryArray, LargeStringArray,
+    StringArray, StringViewArray,
 };
 use bytes::{BufMut, BytesMut};
 
@@ -102,7 +102,12 @@ impl<A: Bytes> Values for Blobs<A> {
                 b'\\' => out.put_slice(b"\\\\"),
                 0x20..=0x7e => out.put_u8(*byte),
                 _ => {
-                    let octal = [b'\\', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)];
+                    let octal = [
+                        b'\\',
+                        b'0' + (byte >> 6),
+                        b'0' + (byte >> 3 & 7),
+                        b'0' + (byte & 7),
+                    ];
                     out.put_slice(&octal);
                 }
             }
@@ -149,7 +154,9 @@ pub(super) fn put_uuid(bytes: &[u8], out: &mut BytesMut) {
 
 /// The bytes of a uuid in any of the spellings that PostgreSQL reads.
 pub(super) fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let text = text.strip_prefix('{').map_or(Some(text), |t| t.strip_suffix('}'))?;
+    let text = text
+        .strip_prefix('{')
+        .map_or(Some(text), |t| t.strip_suffix('}'))?;
     let mut bytes = [0u8; 16];
     let mut digits = 0;
     for c in text.chars() {

@@ -10,7 +10,7 @@ use alcedo_engine::session::{Notice, Prepared, Running, Session, Status};
 use alcedo_engine::{Error, Kind, Result};
 use alcedo_sql::SqlState;
 use alcedo_sql::statement::{Discard, Statement};
-use pgwire::messages::response::{ReadyForQuery, TransactionStatus};
+use pgwire::messages::response::{CommandComplete, ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use std::collections::HashMap;
@@ -53,7 +53,7 @@ impl Attendance<'_> {
                 done = &mut work => return Ok(done?),
                 notice = self.session.next_notice() => {
                     tell(self.session, self.out, &notice);
-                    self.out.flush().await.map_err(End::from)?;
+                    self.flush(running).await?;
                 }
                 () = self.control.kill.cancelled() => {
                     running.cancel().token.cancel();
@@ -66,11 +66,27 @@ impl Attendance<'_> {
             }
         }
     }
+
+    /// Sends what is buffered, unless the statement is cancelled, the client leaves or the server goes down first.
+    pub(super) async fn flush(&mut self, running: &Running) -> std::result::Result<(), Fault> {
+        let cancel = running.cancel();
+        tokio::select! {
+            biased;
+            sent = self.out.flush() => Ok(sent.map_err(End::from)?),
+            () = cancel.token.cancelled() => Err(Fault::Error(cancel.error())),
+            () = self.control.kill.cancelled() => Err(Fault::End(End::Shutdown)),
+            end = self.reader.gone() => Err(Fault::End(end)),
+        }
+    }
 }
 
 /// Sends a notice to a client that wants it.
 fn tell(session: &Session, out: &mut Output, notice: &Notice) {
-    let least = session.vars().lock().map(|vars| vars.client_min_messages()).unwrap_or_default();
+    let least = session
+        .vars()
+        .lock()
+        .map(|vars| vars.client_min_messages())
+        .unwrap_or_default();
     if wanted(notice.severity, &least) {
         out.message(notice_response(notice));
     }
@@ -97,12 +113,19 @@ impl Connection {
 
     async fn serve(&mut self) -> End {
         self.ready();
+        let mut answered = true;
         loop {
-            if let Err(error) = self.out.flush().await {
-                return error.into();
+            // Answers to messages that came together leave together.
+            if answered || self.out.full() || !self.reader.has_frame() {
+                if let Err(error) = self.out.flush().await {
+                    return error.into();
+                }
             }
             let step = match self.next().await {
-                Ok(frame) => self.handle(frame).await,
+                Ok(frame) => {
+                    answered = matches!(frame.kind, b'Q' | b'S' | b'H');
+                    self.handle(frame).await
+                }
                 Err(end) => Err(end),
             };
             if let Err(end) = step {
@@ -115,9 +138,12 @@ impl Connection {
     async fn next(&mut self) -> std::result::Result<Frame, End> {
         let limit = match self.session.status() {
             Status::Idle => None,
-            Status::Block | Status::Failed => {
-                self.session.vars().lock().ok().and_then(|v| v.idle_in_transaction_session_timeout())
-            }
+            Status::Block | Status::Failed => self
+                .session
+                .vars()
+                .lock()
+                .ok()
+                .and_then(|v| v.idle_in_transaction_session_timeout()),
         };
         tokio::select! {
             biased;
@@ -133,7 +159,8 @@ impl Connection {
 
     async fn handle(&mut self, frame: Frame) -> std::result::Result<(), End> {
         let kind = frame.kind;
-        if self.skipping && !matches!(kind, b'S' | b'X') {
+        // What is left of a COPY that was refused is skipped as well.
+        if matches!(kind, b'd' | b'c' | b'f') || (self.skipping && !matches!(kind, b'S' | b'X')) {
             return Ok(());
         }
         let extended = matches!(kind, b'P' | b'B' | b'D' | b'E' | b'C');
@@ -181,11 +208,9 @@ impl Connection {
                 Ok(())
             }
             PgWireFrontendMessage::Terminate(_) => Err(Fault::End(End::Client)),
-            // What is left of a COPY that was refused.
-            PgWireFrontendMessage::CopyData(_)
-            | PgWireFrontendMessage::CopyFail(_)
-            | PgWireFrontendMessage::CopyDone(_) => Ok(()),
-            _ => Err(Fault::End(End::Fatal(violation("unexpected message from the client")))),
+            _ => Err(Fault::End(End::Fatal(violation(
+                "unexpected message from the client",
+            )))),
         }
     }
 
@@ -202,8 +227,20 @@ impl Connection {
             tell(&self.session, &mut self.out, &notice);
         }
         for (name, value) in self.session.take_parameter_changes() {
-            self.out.message(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value)));
+            self.out
+                .message(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(
+                    name, value,
+                )));
         }
+    }
+
+    /// Ends a statement's answer.
+    pub(super) fn complete(&mut self, tag: String) {
+        self.settle();
+        self.out
+            .message(PgWireBackendMessage::CommandComplete(CommandComplete::new(
+                tag,
+            )));
     }
 
     fn ready(&mut self) {
@@ -213,17 +250,29 @@ impl Connection {
             Status::Block => TransactionStatus::Transaction,
             Status::Failed => TransactionStatus::Error,
         };
-        self.out.message(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status)));
+        self.out
+            .message(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(
+                status,
+            )));
     }
 
     /// The session and what looks after its client, apart from statements and portals.
     pub(super) fn attendance(&mut self) -> Attendance<'_> {
-        Attendance { session: &self.session, reader: &mut self.reader, out: &mut self.out, control: &self.control }
+        Attendance {
+            session: &self.session,
+            reader: &mut self.reader,
+            out: &mut self.out,
+            control: &self.control,
+        }
     }
 
     /// How values look now.
     pub(super) fn style(&self) -> Result<Style> {
-        let vars = self.session.vars().lock().map_err(|_| Error::internal("session variables are poisoned"))?;
+        let vars = self
+            .session
+            .vars()
+            .lock()
+            .map_err(|_| Error::internal("session variables are poisoned"))?;
         Style::of(|name| vars.get(name))
     }
 

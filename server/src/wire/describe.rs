@@ -15,8 +15,13 @@ const COLUMNS_MAX: usize = 1600;
 ///
 /// # Errors
 /// 54011 beyond 1600 columns.
-pub(super) fn columns(fields: Option<&[OutputField]>, formats: &[Format]) -> Result<PgWireBackendMessage> {
-    let Some(fields) = fields else { return Ok(PgWireBackendMessage::NoData(NoData::new())) };
+pub(super) fn columns(
+    fields: Option<&[OutputField]>,
+    formats: &[Format],
+) -> Result<PgWireBackendMessage> {
+    let Some(fields) = fields else {
+        return Ok(PgWireBackendMessage::NoData(NoData::new()));
+    };
     if fields.len() > COLUMNS_MAX {
         let text = format!("results can have at most {COLUMNS_MAX} columns");
         return Err(Error::user(SqlState("54011"), text).hint("Select fewer columns."));
@@ -33,7 +38,9 @@ pub(super) fn columns(fields: Option<&[OutputField]>, formats: &[Format]) -> Res
             format.code(),
         )
     });
-    Ok(PgWireBackendMessage::RowDescription(RowDescription::new(described.collect())))
+    Ok(PgWireBackendMessage::RowDescription(RowDescription::new(
+        described.collect(),
+    )))
 }
 
 /// `ParameterDescription`
@@ -47,13 +54,19 @@ pub(super) fn parameters(types: &[SqlType]) -> PgWireBackendMessage {
 /// # Errors
 /// 08P01 for another number of codes, 22023 for an unknown one.
 pub(super) fn formats(codes: &[i16], count: usize, what: &str) -> Result<Vec<Format>> {
-    let formats = codes.iter().map(|code| Format::from_code(*code)).collect::<Result<Vec<_>>>()?;
+    let formats = codes
+        .iter()
+        .map(|code| Format::from_code(*code))
+        .collect::<Result<Vec<_>>>()?;
     match formats.as_slice() {
         [] => Ok(vec![Format::Text; count]),
         [one] => Ok(vec![*one; count]),
         _ if formats.len() == count => Ok(formats),
         _ => {
-            let text = format!("bind message has {} {what} formats but there are {count} of them", formats.len());
+            let text = format!(
+                "bind message has {} {what} formats but there are {count} of them",
+                formats.len()
+            );
             Err(Error::user(SqlState::PROTOCOL_VIOLATION, text))
         }
     }

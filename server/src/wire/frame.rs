@@ -53,7 +53,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(half: OwnedReadHalf) -> Self {
-        Self { half, buffer: BytesMut::with_capacity(8192) }
+        Self {
+            half,
+            buffer: BytesMut::with_capacity(8192),
+        }
     }
 
     /// Reads until the buffer holds so many bytes. Nothing is lost when it is not awaited to the end.
@@ -78,12 +81,23 @@ impl Reader {
         Ok(self.buffer.split_to(length))
     }
 
+    /// Whether a whole frame has been read already.
+    pub(super) fn has_frame(&self) -> bool {
+        let length = self
+            .buffer
+            .get(1..5)
+            .map(|mut length| length.get_u32() as usize);
+        length.is_some_and(|length| self.buffer.len() > length)
+    }
+
     /// The next frame. Nothing is lost when it is not awaited to the end.
     pub(super) async fn frame(&mut self) -> std::result::Result<Frame, End> {
         self.fill(5).await?;
         let kind = self.buffer[0];
-        if !b"BCDEFHPQSXcdfp".contains(&kind) {
-            return Err(End::Fatal(violation(format!("invalid frontend message type {kind}"))));
+        if !b"BCDEFHPQSXcdf".contains(&kind) {
+            return Err(End::Fatal(violation(format!(
+                "invalid frontend message type {kind}"
+            ))));
         }
         let length = (&self.buffer[1..5]).get_u32() as usize;
         if length < 4 {
@@ -91,10 +105,15 @@ impl Reader {
         }
         if length > FRAME_BYTES_MAX {
             let text = format!("message of {length} bytes is too long");
-            return Err(End::Fatal(violation(text).detail("Messages may have up to 64 MiB.")));
+            return Err(End::Fatal(
+                violation(text).detail("Messages may have up to 64 MiB."),
+            ));
         }
         self.fill(length + 1).await?;
-        Ok(Frame { kind, bytes: self.buffer.split_to(length + 1) })
+        Ok(Frame {
+            kind,
+            bytes: self.buffer.split_to(length + 1),
+        })
     }
 
     /// Ends when the client is gone; until then what comes is kept, up to a limit.
@@ -183,7 +202,9 @@ fn check(kind: u8, body: &[u8]) -> Result<()> {
             let target = body.byte()?;
             if !matches!(target, b'S' | b'P') {
                 let name = if kind == b'D' { "DESCRIBE" } else { "CLOSE" };
-                return Err(violation(format!("invalid {name} message subtype {target}")));
+                return Err(violation(format!(
+                    "invalid {name} message subtype {target}"
+                )));
             }
             body.string()?;
         }
@@ -192,7 +213,17 @@ fn check(kind: u8, body: &[u8]) -> Result<()> {
             body.int()?;
         }
         b'H' | b'S' | b'X' => {}
+        b'F' => {
+            return Err(
+                Error::unsupported("the message FunctionCall is not supported")
+                    .hint("Call the function with SELECT."),
+            );
+        }
         _ => return Err(violation(format!("invalid frontend message type {kind}"))),
     }
-    if body.0.is_empty() { Ok(()) } else { Err(violation("invalid message format")) }
+    if body.0.is_empty() {
+        Ok(())
+    } else {
+        Err(violation("invalid message format"))
+    }
 }

@@ -33,8 +33,11 @@ pub struct Options {
 /// The addresses behind `HOST:PORT`, all on loopback: there is no authentication yet.
 pub async fn loopback(listen: &str) -> Result<Vec<SocketAddr>> {
     let found = tokio::net::lookup_host(listen).await.map_err(|e| {
-        Error::user(SqlState::INVALID_PARAMETER_VALUE, format!("cannot listen on {listen}: {e}"))
-            .hint("Give an address as HOST:PORT, such as 127.0.0.1:5433.")
+        Error::user(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("cannot listen on {listen}: {e}"),
+        )
+        .hint("Give an address as HOST:PORT, such as 127.0.0.1:5433.")
     })?;
     let found: Vec<SocketAddr> = found.collect();
     match found.iter().find(|a| !a.ip().is_loopback()) {
@@ -75,7 +78,9 @@ impl Slots {
         }
         if used + RESERVED >= max && user != self.options.owner {
             let owner = &self.options.owner;
-            return Err(full(&format!("remaining connection slots are reserved for user \"{owner}\"")));
+            return Err(full(&format!(
+                "remaining connection slots are reserved for user \"{owner}\""
+            )));
         }
         Ok(slot)
     }
@@ -94,7 +99,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let control = Control::default();
-    let slots = Arc::new(Slots { used: AtomicUsize::new(0), options });
+    let slots = Arc::new(Slots {
+        used: AtomicUsize::new(0),
+        options,
+    });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -117,10 +125,19 @@ pub async fn serve(
     }
     drop(listener);
     control.drain.cancel();
-    if tokio::time::timeout(DRAIN, all(&mut connections)).await.is_err() {
-        tracing::info!(connections = connections.len(), "ending statements that still run");
+    if tokio::time::timeout(DRAIN, all(&mut connections))
+        .await
+        .is_err()
+    {
+        tracing::info!(
+            connections = connections.len(),
+            "ending statements that still run"
+        );
         control.kill.cancel();
-        if tokio::time::timeout(GOODBYE, all(&mut connections)).await.is_err() {
+        if tokio::time::timeout(GOODBYE, all(&mut connections))
+            .await
+            .is_err()
+        {
             connections.abort_all();
         }
     }

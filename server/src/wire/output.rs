@@ -18,7 +18,10 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(half: OwnedWriteHalf) -> Self {
-        Self { half, buffer: BytesMut::with_capacity(2 * FLUSH_BYTES) }
+        Self {
+            half,
+            buffer: BytesMut::with_capacity(2 * FLUSH_BYTES),
+        }
     }
 
     /// Appends a message.

@@ -1,13 +1,13 @@
 //! A statement that is being carried out for a client: not yet begun, between two of its rows, or done.
 
 use crate::encode::{BatchEncoder, Format};
-use alcedo_engine::session::{Bound, OutputField, Rows};
+use alcedo_engine::session::{Bound, Prepared, Rows};
 
 /// A portal.
 pub(super) struct Portal {
-    /// Columns of the result, if it has rows.
-    pub(super) fields: Option<Vec<OutputField>>,
-    /// One per column.
+    /// What was bound; `None` is the empty statement.
+    pub(super) prepared: Option<Prepared>,
+    /// One per column of the result.
     pub(super) formats: Vec<Format>,
     pub(super) state: State,
 }
@@ -18,7 +18,9 @@ pub(super) enum State {
     Ready(Option<Bound>),
     /// Some rows may have been sent.
     Open(Cursor),
-    /// All rows were sent, or it failed.
+    /// All rows were sent; the command tag for those that ask again.
+    Sent(String),
+    /// It has run, and gave no rows.
     Done,
 }
 
@@ -27,12 +29,25 @@ pub(super) struct Cursor {
     pub(super) rows: Rows,
     /// The batch in hand and its next row.
     pub(super) batch: Option<(BatchEncoder, usize)>,
-    /// Rows sent so far.
+    /// Rows sent, as the command tag counts them.
     pub(super) sent: u64,
 }
 
 impl Cursor {
     pub(super) fn new(rows: Rows) -> Self {
-        Self { rows, batch: None, sent: 0 }
+        Self {
+            rows,
+            batch: None,
+            sent: 0,
+        }
+    }
+
+    /// The command tag of what was sent.
+    pub(super) fn tag(&self) -> String {
+        if self.rows.counted {
+            format!("{} {}", self.rows.tag, self.sent)
+        } else {
+            self.rows.tag.clone()
+        }
     }
 }

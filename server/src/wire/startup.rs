@@ -13,8 +13,8 @@ use bytes::{Buf, BytesMut};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::response::{GssEncResponse, SslResponse};
 use pgwire::messages::startup::{
-    Authentication, BackendKeyData, GssEncRequest, NegotiateProtocolVersion, ParameterStatus, SecretKey,
-    SslRequest, Startup,
+    Authentication, BackendKeyData, GssEncRequest, NegotiateProtocolVersion, ParameterStatus,
+    SecretKey, SslRequest, Startup,
 };
 use pgwire::messages::{DecodeContext, Message, PgWireBackendMessage, ProtocolVersion};
 use std::net::SocketAddr;
@@ -108,10 +108,15 @@ async fn enter(
     let (session, slot) = admit(startup, engine, slots).map_err(End::Fatal)?;
     out.message(PgWireBackendMessage::Authentication(Authentication::Ok));
     for (name, value) in session.take_parameter_changes() {
-        out.message(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value)));
+        out.message(PgWireBackendMessage::ParameterStatus(ParameterStatus::new(
+            name, value,
+        )));
     }
     let key = SecretKey::I32(session.secret());
-    out.message(PgWireBackendMessage::BackendKeyData(BackendKeyData::new(session.pid(), key)));
+    out.message(PgWireBackendMessage::BackendKeyData(BackendKeyData::new(
+        session.pid(),
+        key,
+    )));
     Ok((session, slot))
 }
 
@@ -141,7 +146,9 @@ fn decode(mut packet: BytesMut) -> Result<Startup> {
     }
     // What follows the version ends with an empty name.
     if packet.last() != Some(&0) {
-        return Err(violation("invalid startup packet layout: expected terminator as last byte"));
+        return Err(violation(
+            "invalid startup packet layout: expected terminator as last byte",
+        ));
     }
     match Startup::decode(&mut packet, &context()) {
         Ok(Some(startup)) => Ok(startup),
@@ -174,7 +181,11 @@ fn admit(startup: Startup, engine: &Engine, slots: &Arc<Slots>) -> Result<(Sessi
             "database" if value.is_empty() => {}
             "database" => database = value,
             "replication" if matches!(value.as_str(), "false" | "off" | "no" | "0") => {}
-            "replication" => return Err(Error::unsupported("replication connections are not supported")),
+            "replication" => {
+                return Err(Error::unsupported(
+                    "replication connections are not supported",
+                ));
+            }
             "options" => parameters.extend(options(&value)?),
             _ if name.starts_with("_pq_.") => {}
             _ => parameters.push((name, value)),
@@ -185,7 +196,11 @@ fn admit(startup: Startup, engine: &Engine, slots: &Arc<Slots>) -> Result<(Sessi
         return Err(Error::user(SqlState::INVALID_AUTHORIZATION, text));
     }
     let slot = slots.take(&user)?;
-    let session = engine.session(SessionOptions { user, database, parameters })?;
+    let session = engine.session(SessionOptions {
+        user,
+        database,
+        parameters,
+    })?;
     Ok((session, slot))
 }
 

@@ -42,11 +42,7 @@ fn values_become_canonical() {
             "maybe",
             "22023 parameter \"jit\" requires a Boolean value",
         ),
-        (
-            "client_encoding",
-            "'utf-8'",
-            "0A000 conversion between 'utf-8' and UTF8 is not supported",
-        ),
+        ("client_encoding", "'utf-8'", "UTF8"),
         ("client_encoding", "utf-8", "UTF8"),
         (
             "client_encoding",

@@ -85,13 +85,7 @@ fn single(def: &VarDef, value: &str) -> Result<String> {
         Kind::OneOf(words) => one_of(def, value, words),
         Kind::Only(words) => only(def, value, words),
         Kind::Zone => zone(value).ok_or_else(|| invalid(def, value)),
-        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
-            "utf8" | "unicode" => Ok("UTF8".to_owned()),
-            _ => {
-                let text = format!("conversion between {value} and UTF8 is not supported");
-                Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text))
-            }
-        },
+        Kind::Encoding => encoding(value),
         Kind::Text | Kind::Names | Kind::DateStyle => Ok(value.to_owned()),
     }
 }
@@ -323,4 +317,16 @@ fn zone_offset(value: &str, digits: &str) -> Option<String> {
     };
     let sign = if value.starts_with('-') { '-' } else { '+' };
     (hours <= 15 && minutes < 60).then(|| format!("{sign}{hours:02}:{minutes:02}"))
+}
+
+/// Encodings are named by their letters and digits alone: asyncpg sends quotes as well.
+fn encoding(value: &str) -> Result<String> {
+    let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    match name.to_ascii_lowercase().as_str() {
+        "utf8" | "unicode" => Ok("UTF8".to_owned()),
+        _ => {
+            let text = format!("conversion between {value} and UTF8 is not supported");
+            Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text))
+        }
+    }
 }

@@ -40,16 +40,26 @@ pub(super) fn column(
     let DataType::List(field) = arrow_type(ty) else {
         return Err(Error::internal("an array is not kept as a list"));
     };
-    let nulls: NullBuffer = values.iter().map(Option::is_some).collect::<Vec<_>>().into();
-    let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), child, Some(nulls))
-        .map_err(|e| Error::internal(format!("elements do not make a list: {e}")))?;
+    let nulls: NullBuffer = values
+        .iter()
+        .map(Option::is_some)
+        .collect::<Vec<_>>()
+        .into();
+    let list = ListArray::try_new(
+        field,
+        OffsetBuffer::from_lengths(lengths),
+        child,
+        Some(nulls),
+    )
+    .map_err(|e| Error::internal(format!("elements do not make a list: {e}")))?;
     Ok(Arc::new(list))
 }
 
 fn malformed(text: &str) -> Error {
     let message = format!("malformed array literal: \"{text}\"");
-    Error::user(SqlState::INVALID_TEXT_REPRESENTATION, message)
-        .detail("Array value must start with \"{\" and end with \"}\", with elements between commas.")
+    Error::user(SqlState::INVALID_TEXT_REPRESENTATION, message).detail(
+        "Array value must start with \"{\" and end with \"}\", with elements between commas.",
+    )
 }
 
 /// The elements of a literal; inner arrays, where they are expected, stay literals.
@@ -61,7 +71,10 @@ fn split<'t>(text: &'t str, nested: bool, elements: &mut Vec<Option<Cow<'t, [u8]
     }
     let mut at = 0;
     loop {
-        at += bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        at += bytes[at..]
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace())
+            .count();
         match bytes.get(at)? {
             b'{' if nested => {
                 let end = at + closing(&bytes[at..])?;
@@ -83,7 +96,10 @@ fn split<'t>(text: &'t str, nested: bool, elements: &mut Vec<Option<Cow<'t, [u8]
                 at = end;
             }
         }
-        at += bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        at += bytes[at..]
+            .iter()
+            .take_while(|b| b.is_ascii_whitespace())
+            .count();
         match bytes.get(at) {
             None => return Some(()),
             Some(b',') => at += 1,
@@ -166,8 +182,10 @@ fn split_binary<'v>(
         0 => return Ok(()),
         1 => {}
         _ => {
-            return Err(Error::unsupported("binary arrays of several dimensions are not supported")
-                .hint("Send the array as text."));
+            return Err(Error::unsupported(
+                "binary arrays of several dimensions are not supported",
+            )
+            .hint("Send the array as text."));
         }
     }
     if value.len() < 8 {

@@ -18,8 +18,8 @@ use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
-    Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, UInt32Array,
+    Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array,
 };
 use arrow::datatypes::DataType;
 use std::sync::Arc;
@@ -35,7 +35,12 @@ struct Reading<'a> {
 }
 
 /// Reads one parameter; `None` is NULL. `zone` is the session's, for timestamps without an offset.
-pub fn decode(ty: &SqlType, format: Format, value: Option<&[u8]>, zone: &Zone) -> Result<ScalarValue> {
+pub fn decode(
+    ty: &SqlType,
+    format: Format,
+    value: Option<&[u8]>,
+    zone: &Zone,
+) -> Result<ScalarValue> {
     let array = column(ty, &[value], Reading { format, zone })?;
     ScalarValue::try_from_array(&array, 0)
         .map_err(|e| Error::internal(format!("a parameter of type {ty} has no value: {e}")))
@@ -48,9 +53,26 @@ pub fn type_of_oid(oid: u32) -> Result<Option<SqlType>> {
         return Ok(None);
     }
     let scalars = [
-        S::Bool, S::Bytea, S::Name, S::Int8, S::Int2, S::Int4, S::Text, S::Oid, S::Json, S::Float4, S::Float8,
-        S::Varchar(None), S::Date, S::Time, S::Timestamp, S::Timestamptz, S::Interval, S::Numeric(None),
-        S::Uuid, S::Jsonb,
+        S::Bool,
+        S::Bytea,
+        S::Name,
+        S::Int8,
+        S::Int2,
+        S::Int4,
+        S::Text,
+        S::Oid,
+        S::Json,
+        S::Float4,
+        S::Float8,
+        S::Varchar(None),
+        S::Date,
+        S::Time,
+        S::Timestamp,
+        S::Timestamptz,
+        S::Interval,
+        S::Numeric(None),
+        S::Uuid,
+        S::Jsonb,
     ];
     // char(n) without a length compares like text here; blanks at the end are the client's.
     if oid == 1042 {
@@ -66,27 +88,44 @@ pub fn type_of_oid(oid: u32) -> Result<Option<SqlType>> {
         }
     }
     let text = format!("parameters of the type with OID {oid} are not supported");
-    Err(Error::unsupported(text).hint("Cast the parameter to a type that is supported, such as text."))
+    Err(Error::unsupported(text)
+        .hint("Cast the parameter to a type that is supported, such as text."))
 }
 
 /// Reads values of one type into a column.
 fn column(ty: &SqlType, values: &[Option<&[u8]>], how: Reading<'_>) -> Result<ArrayRef> {
     use SqlType as S;
     Ok(match ty {
-        S::Bool => Arc::new(BooleanArray::from(each(values, |v| scalar::boolean(v, how))?)),
-        S::Int2 => Arc::new(Int16Array::from(each(values, |v| scalar::integer(v, how, ty))?)),
-        S::Int4 => Arc::new(Int32Array::from(each(values, |v| scalar::integer(v, how, ty))?)),
-        S::Int8 => Arc::new(Int64Array::from(each(values, |v| scalar::integer(v, how, ty))?)),
+        S::Bool => Arc::new(BooleanArray::from(each(values, |v| {
+            scalar::boolean(v, how)
+        })?)),
+        S::Int2 => Arc::new(Int16Array::from(each(values, |v| {
+            scalar::integer(v, how, ty)
+        })?)),
+        S::Int4 => Arc::new(Int32Array::from(each(values, |v| {
+            scalar::integer(v, how, ty)
+        })?)),
+        S::Int8 => Arc::new(Int64Array::from(each(values, |v| {
+            scalar::integer(v, how, ty)
+        })?)),
         S::Oid => Arc::new(UInt32Array::from(each(values, |v| scalar::oid(v, how))?)),
-        S::Float4 => Arc::new(Float32Array::from(each(values, |v| scalar::float4(v, how))?)),
-        S::Float8 => Arc::new(Float64Array::from(each(values, |v| scalar::float8(v, how))?)),
+        S::Float4 => Arc::new(Float32Array::from(each(values, |v| {
+            scalar::float4(v, how)
+        })?)),
+        S::Float8 => Arc::new(Float64Array::from(each(values, |v| {
+            scalar::float8(v, how)
+        })?)),
         S::Numeric(_) => {
             let DataType::Decimal128(precision, scale) = arrow_type(ty) else {
                 return Err(Error::internal("numeric is not kept as a decimal"));
             };
             let unscaled = each(values, |v| scalar::numeric(v, how, precision, scale))?;
             let array = Decimal128Array::from(unscaled).with_precision_and_scale(precision, scale);
-            Arc::new(array.map_err(|e| Error::internal(format!("numeric of {precision}, {scale}: {e}")))?)
+            Arc::new(
+                array.map_err(|e| {
+                    Error::internal(format!("numeric of {precision}, {scale}: {e}"))
+                })?,
+            )
         }
         S::Text | S::Varchar(_) | S::Char(_) | S::Name => {
             Arc::new(StringArray::from(each(values, |v| scalar::text(v))?))
@@ -96,9 +135,13 @@ fn column(ty: &SqlType, values: &[Option<&[u8]>], how: Reading<'_>) -> Result<Ar
         }
         S::Jsonb => Arc::new(StringArray::from(each(values, |v| scalar::jsonb(v, how))?)),
         S::Uuid => Arc::new(StringArray::from(each(values, |v| scalar::uuid(v, how))?)),
-        S::Bytea => Arc::new(BinaryArray::from_iter(each(values, |v| scalar::bytea(v, how))?)),
+        S::Bytea => Arc::new(BinaryArray::from_iter(each(values, |v| {
+            scalar::bytea(v, how)
+        })?)),
         S::Date => Arc::new(Date32Array::from(each(values, |v| moment::date(v, how))?)),
-        S::Time => Arc::new(Time64MicrosecondArray::from(each(values, |v| moment::time(v, how))?)),
+        S::Time => Arc::new(Time64MicrosecondArray::from(each(values, |v| {
+            moment::time(v, how)
+        })?)),
         S::Timestamp => {
             let values = each(values, |v| moment::timestamp(v, how, false))?;
             Arc::new(TimestampMicrosecondArray::from(values))
@@ -107,9 +150,9 @@ fn column(ty: &SqlType, values: &[Option<&[u8]>], how: Reading<'_>) -> Result<Ar
             let values = each(values, |v| moment::timestamp(v, how, true))?;
             Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
         }
-        S::Interval => {
-            Arc::new(IntervalMonthDayNanoArray::from(each(values, |v| span::interval(v, how))?))
-        }
+        S::Interval => Arc::new(IntervalMonthDayNanoArray::from(each(values, |v| {
+            span::interval(v, how)
+        })?)),
         S::Array(element) => array::column(ty, element, values, how)?,
     })
 }
@@ -118,7 +161,10 @@ fn each<'v, T>(
     values: &[Option<&'v [u8]>],
     mut read: impl FnMut(&'v [u8]) -> Result<T>,
 ) -> Result<Vec<Option<T>>> {
-    values.iter().map(|v| v.map(&mut read).transpose()).collect()
+    values
+        .iter()
+        .map(|v| v.map(&mut read).transpose())
+        .collect()
 }
 
 /// The fixed-size binary form of a type.
@@ -127,7 +173,10 @@ fn exactly<const N: usize>(value: &[u8]) -> Result<[u8; N]> {
 }
 
 fn invalid_binary() -> Error {
-    Error::user(INVALID_BINARY, "incorrect binary data format in bind parameter")
+    Error::user(
+        INVALID_BINARY,
+        "incorrect binary data format in bind parameter",
+    )
 }
 
 /// 22P02

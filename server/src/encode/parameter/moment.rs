@@ -12,7 +12,9 @@ pub(super) fn date(value: &[u8], how: Reading<'_>) -> Result<i32> {
     if how.format == Format::Binary {
         return Ok(match i32::from_be_bytes(exactly(value)?) {
             edge @ (i32::MAX | i32::MIN) => edge,
-            days => days.checked_add(EPOCH_DAYS).ok_or_else(|| out_of_range("binary date"))?,
+            days => days
+                .checked_add(EPOCH_DAYS)
+                .ok_or_else(|| out_of_range("binary date"))?,
         });
     }
     let text = super::scalar::text(value)?;
@@ -22,7 +24,11 @@ pub(super) fn date(value: &[u8], how: Reading<'_>) -> Result<i32> {
         None => {}
     }
     let moment = parse(text).ok_or_else(|| invalid("date", text))?;
-    let days = moment.date.ok_or_else(|| invalid("date", text))?.days().ok_or_else(|| out_of_range(text))?;
+    let days = moment
+        .date
+        .ok_or_else(|| invalid("date", text))?
+        .days()
+        .ok_or_else(|| out_of_range(text))?;
     i32::try_from(days).map_err(|_| out_of_range(text))
 }
 
@@ -48,10 +54,16 @@ pub(super) fn timestamp(value: &[u8], how: Reading<'_>, with_zone: bool) -> Resu
     if how.format == Format::Binary {
         return Ok(match i64::from_be_bytes(exactly(value)?) {
             edge @ (i64::MAX | i64::MIN) => edge,
-            micros => micros.checked_add(EPOCH_US).ok_or_else(|| out_of_range("binary timestamp"))?,
+            micros => micros
+                .checked_add(EPOCH_US)
+                .ok_or_else(|| out_of_range("binary timestamp"))?,
         });
     }
-    let ty = if with_zone { "timestamp with time zone" } else { "timestamp" };
+    let ty = if with_zone {
+        "timestamp with time zone"
+    } else {
+        "timestamp"
+    };
     let text = super::scalar::text(value)?;
     match edge(text) {
         Some(true) => return Ok(i64::MAX),
@@ -62,7 +74,11 @@ pub(super) fn timestamp(value: &[u8], how: Reading<'_>, with_zone: bool) -> Resu
         return Ok(0);
     }
     let moment = parse(text).ok_or_else(|| invalid(ty, text))?;
-    let days = moment.date.ok_or_else(|| invalid(ty, text))?.days().ok_or_else(|| out_of_range(text))?;
+    let days = moment
+        .date
+        .ok_or_else(|| invalid(ty, text))?
+        .days()
+        .ok_or_else(|| out_of_range(text))?;
     let micros = i128::from(days) * i128::from(DAY_US) + i128::from(moment.time.unwrap_or(0));
     let local = i64::try_from(micros).map_err(|_| out_of_range(text))?;
     if !with_zone {
@@ -73,7 +89,9 @@ pub(super) fn timestamp(value: &[u8], how: Reading<'_>, with_zone: bool) -> Resu
         Some(Offset::Name(name)) => Zone::parse(name)?.offset_of_local(local),
         None => how.zone.offset_of_local(local),
     };
-    local.checked_sub(i64::from(offset) * 1_000_000).ok_or_else(|| out_of_range(text))
+    local
+        .checked_sub(i64::from(offset) * 1_000_000)
+        .ok_or_else(|| out_of_range(text))
 }
 
 /// True for `infinity`, false for `-infinity`.
@@ -133,7 +151,10 @@ fn parse(text: &str) -> Option<Moment<'_>> {
     let mut rest = text.trim();
     let mut bc = false;
     for (suffix, before) in [(" bc", true), (" ad", false)] {
-        let head = rest.len().checked_sub(3).and_then(|at| rest.split_at_checked(at));
+        let head = rest
+            .len()
+            .checked_sub(3)
+            .and_then(|at| rest.split_at_checked(at));
         if let Some((head, tail)) = head {
             if tail.eq_ignore_ascii_case(suffix) {
                 bc = before;
@@ -142,17 +163,26 @@ fn parse(text: &str) -> Option<Moment<'_>> {
             }
         }
     }
-    let mut moment = Moment { date: None, time: None, zone: None };
+    let mut moment = Moment {
+        date: None,
+        time: None,
+        zone: None,
+    };
     let first_end = rest.find(['T', 't', ' ']).unwrap_or(rest.len());
     let first = &rest[..first_end];
     if !first.contains(':') {
         moment.date = Some(parse_date(first, bc)?);
-        rest = rest.get(first_end..)?.trim_start_matches(['T', 't']).trim_start();
+        rest = rest
+            .get(first_end..)?
+            .trim_start_matches(['T', 't'])
+            .trim_start();
     }
     if rest.is_empty() {
         return Some(moment);
     }
-    let time_end = rest.find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.')).unwrap_or(rest.len());
+    let time_end = rest
+        .find(|c: char| !(c.is_ascii_digit() || c == ':' || c == '.'))
+        .unwrap_or(rest.len());
     if rest[..time_end].contains(':') {
         moment.time = Some(parse_time(&rest[..time_end])?);
         rest = rest[time_end..].trim_start();
@@ -171,13 +201,27 @@ fn parse_date(text: &str, bc: bool) -> Option<Date> {
         let mut parts = text.splitn(3, '-');
         (parts.next()?, parts.next()?, parts.next()?)
     };
-    let digits = |t: &str| (!t.is_empty() && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse().ok())?;
-    let year: u32 = if year.len() >= 3 { digits(year)? } else { return None };
+    let digits = |t: &str| {
+        (!t.is_empty() && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse().ok())?
+    };
+    let year: u32 = if year.len() >= 3 {
+        digits(year)?
+    } else {
+        return None;
+    };
     if year == 0 {
         return None;
     }
-    let year = if bc { 1 - i64::from(year) } else { i64::from(year) };
-    Some(Date { year, month: digits(month)?, day: digits(day)? })
+    let year = if bc {
+        1 - i64::from(year)
+    } else {
+        i64::from(year)
+    };
+    Some(Date {
+        year,
+        month: digits(month)?,
+        day: digits(day)?,
+    })
 }
 
 /// `HH:MM[:SS[.ffffff]]` in microseconds; `24:00:00` is the end of the day.

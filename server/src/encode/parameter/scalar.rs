@@ -12,8 +12,15 @@ use std::str::FromStr;
 /// Bytes as text: UTF-8 without zero bytes, or 22021.
 pub(super) fn text(value: &[u8]) -> Result<&str> {
     let wrong = |at: usize| {
-        let shown: Vec<String> = value[at..].iter().take(4).map(|b| format!("0x{b:02x}")).collect();
-        let text = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
+        let shown: Vec<String> = value[at..]
+            .iter()
+            .take(4)
+            .map(|b| format!("0x{b:02x}"))
+            .collect();
+        let text = format!(
+            "invalid byte sequence for encoding \"UTF8\": {}",
+            shown.join(" ")
+        );
         Error::user(SqlState::CHARACTER_NOT_IN_REPERTOIRE, text)
     };
     let text = std::str::from_utf8(value).map_err(|e| wrong(e.valid_up_to()))?;
@@ -66,7 +73,10 @@ pub(super) fn integer<T: Width>(value: &[u8], how: Reading<'_>, ty: &SqlType) ->
         return Ok(value);
     }
     let bare = digits.trim_start_matches(['+', '-']);
-    if !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit()) && digits.len() - bare.len() <= 1 {
+    if !bare.is_empty()
+        && bare.bytes().all(|b| b.is_ascii_digit())
+        && digits.len() - bare.len() <= 1
+    {
         return Err(out_of_range(&ty.to_string(), text));
     }
     Err(invalid_text(&ty.to_string(), text))
@@ -87,7 +97,12 @@ pub(super) fn float8(value: &[u8], how: Reading<'_>) -> Result<f64> {
     if how.format == Format::Binary {
         return Ok(f64::from_be_bytes(exactly(value)?));
     }
-    float(value, "double precision", |f: &f64| f.is_infinite(), |f| *f == 0.0)
+    float(
+        value,
+        "double precision",
+        |f: &f64| f.is_infinite(),
+        |f| *f == 0.0,
+    )
 }
 
 fn float<F: FromStr>(
@@ -127,12 +142,19 @@ pub(super) fn numeric(value: &[u8], how: Reading<'_>, precision: u8, scale: i8) 
     let lower = text.to_ascii_lowercase();
     let lower = lower.trim_start_matches(['+', '-']);
     if matches!(lower, "nan" | "inf" | "infinity") {
-        return Err(Error::unsupported(format!("numeric values cannot be {text}"))
-            .hint("Use double precision."));
+        return Err(
+            Error::unsupported(format!("numeric values cannot be {text}"))
+                .hint("Use double precision."),
+        );
     }
-    let (negative, digits, exponent) = parse_decimal(text).ok_or_else(|| invalid_text("numeric", text))?;
+    let (negative, digits, exponent) =
+        parse_decimal(text).ok_or_else(|| invalid_text("numeric", text))?;
     let overflow = || {
-        Error::user(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(format!(
+        Error::user(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            "numeric field overflow",
+        )
+        .detail(format!(
             "A field with precision {precision}, scale {scale} cannot hold this value."
         ))
     };
@@ -147,12 +169,18 @@ pub(super) fn numeric(value: &[u8], how: Reading<'_>, precision: u8, scale: i8) 
             }
             break;
         }
-        let next = unscaled.checked_mul(10).and_then(|v| v.checked_add(i128::from(digit - b'0')));
+        let next = unscaled
+            .checked_mul(10)
+            .and_then(|v| v.checked_add(i128::from(digit - b'0')));
         unscaled = next.ok_or_else(overflow)?;
     }
     if unscaled != 0 && shift > 0 {
-        let power = u32::try_from(shift).ok().and_then(|p| 10i128.checked_pow(p));
-        unscaled = power.and_then(|p| unscaled.checked_mul(p)).ok_or_else(overflow)?;
+        let power = u32::try_from(shift)
+            .ok()
+            .and_then(|p| 10i128.checked_pow(p));
+        unscaled = power
+            .and_then(|p| unscaled.checked_mul(p))
+            .ok_or_else(overflow)?;
     }
     if unscaled >= 10i128.pow(u32::from(precision.min(38))) {
         return Err(overflow());
@@ -177,7 +205,11 @@ fn parse_decimal(text: &str) -> Option<(bool, Vec<u8>, i64)> {
     }
     let zeros = digits.iter().take_while(|d| **d == b'0').count();
     digits.drain(..zeros);
-    Some((negative, digits, i64::from(exponent) - fraction.len() as i64))
+    Some((
+        negative,
+        digits,
+        i64::from(exponent) - fraction.len() as i64,
+    ))
 }
 
 /// The binary form of numeric as text: groups of four digits with a weight.
@@ -185,7 +217,9 @@ fn binary_numeric(value: &[u8]) -> Result<String> {
     if value.len() < 8 || value.len() % 2 != 0 {
         return Err(invalid_binary());
     }
-    let mut words = value.chunks_exact(2).map(|w| u16::from_be_bytes([w[0], w[1]]));
+    let mut words = value
+        .chunks_exact(2)
+        .map(|w| u16::from_be_bytes([w[0], w[1]]));
     let mut next = || words.next().unwrap_or_default();
     let (count, weight, sign, _scale) = (next(), next() as i16, next(), next());
     match sign {
@@ -224,9 +258,9 @@ pub(super) fn jsonb<'v>(value: &'v [u8], how: Reading<'_>) -> Result<&'v str> {
     }
     match value.split_first() {
         Some((1, rest)) => json(rest),
-        Some((version, _)) => {
-            Err(Error::internal(format!("unsupported jsonb version number {version}")))
-        }
+        Some((version, _)) => Err(Error::internal(format!(
+            "unsupported jsonb version number {version}"
+        ))),
         None => Err(invalid_binary()),
     }
 }
@@ -259,7 +293,9 @@ pub(super) fn bytea(value: &[u8], how: Reading<'_>) -> Result<Vec<u8>> {
             .collect::<Option<_>>()
             .ok_or_else(|| invalid_hex("invalid hexadecimal digit"))?;
         if digits.len() % 2 != 0 {
-            return Err(invalid_hex("invalid hexadecimal data: odd number of digits"));
+            return Err(invalid_hex(
+                "invalid hexadecimal data: odd number of digits",
+            ));
         }
         return Ok(digits.chunks_exact(2).map(|d| d[0] << 4 | d[1]).collect());
     }
@@ -271,7 +307,15 @@ pub(super) fn bytea(value: &[u8], how: Reading<'_>) -> Result<Vec<u8>> {
                 bytes.push(b'\\');
                 rest = after;
             }
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+            (
+                b'\\',
+                [
+                    a @ b'0'..=b'3',
+                    b @ b'0'..=b'7',
+                    c @ b'0'..=b'7',
+                    after @ ..,
+                ],
+            ) => {
                 bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
                 rest = after;
             }

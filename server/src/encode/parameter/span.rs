@@ -64,7 +64,11 @@ impl Amount {
         if whole.is_empty() && fraction.is_empty() {
             return None;
         }
-        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse::<u32>().ok()?.into() };
+        let whole: i64 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse::<u32>().ok()?.into()
+        };
         let size = i128::from(whole) * ONE + i128::from(fraction_micros(fraction)?);
         Some(Amount(if negative { -size } else { size }))
     }
@@ -90,7 +94,10 @@ impl Sum {
 
     fn add(&mut self, amount: Amount, unit: &str) -> Option<()> {
         let unit = unit.to_ascii_lowercase();
-        let singular = unit.strip_suffix('s').filter(|u| u.len() > 1).unwrap_or(&unit);
+        let singular = unit
+            .strip_suffix('s')
+            .filter(|u| u.len() > 1)
+            .unwrap_or(&unit);
         match singular {
             "millennium" | "millennia" | "mil" => self.add_months(amount, 12_000),
             "century" | "centurie" | "c" | "cent" => self.add_months(amount, 1_200),
@@ -116,7 +123,11 @@ fn parse(text: &str) -> Option<Sum> {
     if let Some(iso) = text.strip_prefix(['P', 'p']) {
         return parse_iso(iso);
     }
-    let mut words: Vec<&str> = text.strip_prefix('@').unwrap_or(text).split_whitespace().collect();
+    let mut words: Vec<&str> = text
+        .strip_prefix('@')
+        .unwrap_or(text)
+        .split_whitespace()
+        .collect();
     let ago = words.last().is_some_and(|w| w.eq_ignore_ascii_case("ago"));
     if ago {
         words.pop();
@@ -135,7 +146,9 @@ fn parse(text: &str) -> Option<Sum> {
             sum.months += years * 12 + months;
             continue;
         }
-        let split = word.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(word.len());
+        let split = word
+            .find(|c: char| c.is_ascii_alphabetic())
+            .unwrap_or(word.len());
         let amount = Amount::parse(&word[..split])?;
         if split < word.len() {
             sum.add(amount, &word[split..])?;
@@ -149,7 +162,11 @@ fn parse(text: &str) -> Option<Sum> {
         }
     }
     if ago {
-        sum = Sum { months: -sum.months, days: -sum.days, micros: -sum.micros };
+        sum = Sum {
+            months: -sum.months,
+            days: -sum.days,
+            micros: -sum.micros,
+        };
     }
     Some(sum)
 }
@@ -164,7 +181,11 @@ fn parse_clock(text: &str) -> Option<i128> {
     let hours: u32 = parts.next()?.parse().ok()?;
     let minutes: u32 = parts.next()?.parse().ok().filter(|m| *m < 60)?;
     let seconds = match parts.next() {
-        Some(seconds) => Amount::parse(seconds).filter(|s| (0..=60 * ONE).contains(&s.0))?.0,
+        Some(seconds) => {
+            Amount::parse(seconds)
+                .filter(|s| (0..=60 * ONE).contains(&s.0))?
+                .0
+        }
         None => 0,
     };
     if parts.next().is_some() {
