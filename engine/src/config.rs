@@ -33,6 +33,8 @@ pub struct Components {
 
 impl Default for Components {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock) }
+        Self {
+            clock: Arc::new(SystemClock),
+        }
     }
 }

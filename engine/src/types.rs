@@ -35,12 +35,25 @@ pub fn arrow_type(ty: &SqlType) -> DataType {
         SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
         SqlType::Oid => DataType::UInt32,
         SqlType::Array(element) => DataType::List(arrow_field("item", element, true)),
-        SqlType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|(n, t)| arrow_field(n, t, true)).collect())
-        }
+        SqlType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|(n, t)| arrow_field(n, t, true))
+                .collect(),
+        ),
         SqlType::Map(key, value) => {
-            let entries = vec![arrow_field("key", key, false), arrow_field("value", value, true)];
-            DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
+            let entries = vec![
+                arrow_field("key", key, false),
+                arrow_field("value", value, true),
+            ];
+            DataType::Map(
+                Arc::new(Field::new(
+                    "entries",
+                    DataType::Struct(entries.into()),
+                    false,
+                )),
+                false,
+            )
         }
     }
 }
@@ -49,7 +62,12 @@ pub fn arrow_type(ty: &SqlType) -> DataType {
 pub fn arrow_field(name: &str, ty: &SqlType, nullable: bool) -> FieldRef {
     let field = Field::new(name, arrow_type(ty), nullable);
     let plain = sql_type(&field);
-    if plain == *ty || matches!(ty, SqlType::Array(_) | SqlType::Struct(_) | SqlType::Map(..)) {
+    if plain == *ty
+        || matches!(
+            ty,
+            SqlType::Array(_) | SqlType::Struct(_) | SqlType::Map(..)
+        )
+    {
         return Arc::new(field);
     }
     Arc::new(field.with_metadata(HashMap::from([(TYPE_KEY.to_owned(), ty.to_string())])))
@@ -87,9 +105,12 @@ pub fn sql_type(field: &Field) -> SqlType {
         | DataType::ListView(e)
         | DataType::LargeListView(e)
         | DataType::FixedSizeList(e, _) => SqlType::Array(Box::new(sql_type(e))),
-        DataType::Struct(fields) => {
-            SqlType::Struct(fields.iter().map(|f| (f.name().clone(), sql_type(f))).collect())
-        }
+        DataType::Struct(fields) => SqlType::Struct(
+            fields
+                .iter()
+                .map(|f| (f.name().clone(), sql_type(f)))
+                .collect(),
+        ),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(kv) if kv.len() == 2 => {
                 SqlType::Map(Box::new(sql_type(&kv[0])), Box::new(sql_type(&kv[1])))

@@ -227,10 +227,14 @@ pub fn no_secret(snapshot: &Snapshot, name: &str) -> Error {
 impl Snapshot {
     /// Takes a relation out; the files of a managed table and the dead letters of a source go later.
     pub fn remove_relation(&mut self, name: &ObjectName, now_us: i64) {
-        let Some(removed) = self.relations.remove(name) else { return };
+        let Some(removed) = self.relations.remove(name) else {
+            return;
+        };
         match removed.kind {
             RelationKind::Table(table) => self.dropped.insert(table.path, now_us),
-            RelationKind::Source(_) => self.dropped.insert(dead_letters_folder(removed.oid), now_us),
+            RelationKind::Source(_) => self
+                .dropped
+                .insert(dead_letters_folder(removed.oid), now_us),
             RelationKind::View(_) | RelationKind::External(_) => None,
         };
     }

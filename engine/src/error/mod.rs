@@ -128,7 +128,10 @@ impl Error {
     #[must_use]
     pub(crate) fn located(mut self, position: impl Fn(u64, u64) -> usize) -> Self {
         if let Some((line, column)) = self.0.span.take() {
-            self.0.position = self.0.position.or(Some(position(line, column)).filter(|p| *p > 0));
+            self.0.position = self
+                .0
+                .position
+                .or(Some(position(line, column)).filter(|p| *p > 0));
         }
         self
     }
@@ -159,12 +162,16 @@ pub fn from_io(error: &std::io::Error) -> Error {
         return from_store(store);
     }
     match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Error::new(Kind::Unavailable, SqlState::DISK_FULL, "no space left on device")
-                .hint("Free some space, then run the statement again.")
-        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::new(
+            Kind::Unavailable,
+            SqlState::DISK_FULL,
+            "no space left on device",
+        )
+        .hint("Free some space, then run the statement again."),
         std::io::ErrorKind::NotFound => Error::user(SqlState::UNDEFINED_FILE, error.to_string()),
-        std::io::ErrorKind::PermissionDenied => Error::user(SqlState::INSUFFICIENT_PRIVILEGE, error.to_string()),
+        std::io::ErrorKind::PermissionDenied => {
+            Error::user(SqlState::INSUFFICIENT_PRIVILEGE, error.to_string())
+        }
         _ => Error::new(Kind::Unavailable, SqlState::IO_ERROR, error.to_string()),
     }
 }
@@ -177,7 +184,10 @@ pub fn from_store(error: &object_store::Error) -> Error {
             return error.clone();
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            if matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+            if matches!(
+                io.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            ) {
                 return from_io(io);
             }
         }
@@ -187,13 +197,12 @@ pub fn from_store(error: &object_store::Error) -> Error {
         object_store::Error::NotFound { path, .. } => {
             Error::user(SqlState::UNDEFINED_FILE, format!("no object at \"{path}\""))
         }
-        object_store::Error::PermissionDenied { path, .. } | object_store::Error::Unauthenticated { path, .. } => {
-            Error::user(
-                SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("the object store refused access to \"{path}\""),
-            )
-            .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE.")
-        }
+        object_store::Error::PermissionDenied { path, .. }
+        | object_store::Error::Unauthenticated { path, .. } => Error::user(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("the object store refused access to \"{path}\""),
+        )
+        .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE."),
         other => Error::new(Kind::Unavailable, SqlState::IO_ERROR, other.to_string()),
     }
 }

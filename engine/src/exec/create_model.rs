@@ -210,6 +210,7 @@ fn is_onnx(bytes: &[u8]) -> bool {
 }
 
 /// The manifest of a file from elsewhere: names from INPUT or the file, labels from the options or 0, 1, 2 …
+#[allow(clippy::too_many_lines)] // one thing after the other, each small
 fn describe(
     scorer: &Arc<dyn Scorer>,
     kind: &str,

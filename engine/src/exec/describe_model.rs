@@ -11,6 +11,7 @@ use alcedo_sql::statement::Name;
 const CATEGORIES_SHOWN: usize = 5;
 
 /// Describes a model.
+#[allow(clippy::too_many_lines)] // one line per property
 pub(crate) async fn run(ctx: &Context, name: &Name) -> Result<Output> {
     let (name, model) = ctx.model(name)?;
     let entry = version_of(&ctx.snapshot, &name, model.default_version)?;

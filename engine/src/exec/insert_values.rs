@@ -221,8 +221,8 @@ fn typed(expr: &mut Expr, ty: &SqlType) -> Result<()> {
     match ty {
         SqlType::Struct(_) | SqlType::Map(..) => Ok(()),
         ty if is_text(ty) => Ok(()),
-        SqlType::Array(_) => {
-            // The text form of arrays is read where it meets its type.
+        SqlType::Array(_) | SqlType::Interval | SqlType::Timestamp | SqlType::Timestamptz => {
+            // PostgreSQL's text form is read where it meets its type.
             *expr = alcedo_sql::parse_expression(&format!("CAST({expr} AS {ty})"))?;
             Ok(())
         }

@@ -1,11 +1,10 @@
 //! Carrying out statements: one line per statement here, one file per statement beside.
 
-mod assign;
-mod change;
-mod insert_values;
 mod alter_model;
 mod alter_secret;
 mod alter_table;
+mod assign;
+mod change;
 mod create_external_table;
 mod create_model;
 mod create_schema;
@@ -19,6 +18,7 @@ mod drop;
 mod explain;
 mod export_model;
 pub(crate) mod insert;
+mod insert_values;
 mod query;
 mod reset;
 mod set;

@@ -4,6 +4,7 @@ use super::Context;
 use super::arithmetic::CheckedArithmetic;
 use super::correlated::CorrelatedSubqueries;
 use super::error::from_datafusion;
+use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
@@ -61,6 +62,10 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         .with_default_features()
         .with_type_planner(Arc::new(SqlTypes))
         .build();
+    // Ahead of the package's own reading of `->`, whose values have no type that clients know.
+    state
+        .register_expr_planner(Arc::new(JsonArrow))
+        .map_err(from_datafusion)?;
     datafusion_functions_json::register_all(&mut state).map_err(from_datafusion)?;
     let functions = alcedo_udfs::all();
     let arithmetic = CheckedArithmetic::new(&functions)

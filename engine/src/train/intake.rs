@@ -201,6 +201,7 @@ fn incoming(index: usize, field: &Field, categorical: bool) -> Result<Incoming> 
 }
 
 impl Intake {
+    #[allow(clippy::too_many_lines)] // one check after the other
     fn new(options: &TrainOptions, schema: &Schema) -> Result<Self> {
         let label = match &options.label {
             Some(name) => column(schema, name, "label")?,

@@ -77,6 +77,7 @@ struct Fitted {
 ///
 /// # Errors
 /// See the settled points of the dialect: 22023 for options, 22000 for data, 57014 when cancelled.
+#[allow(clippy::too_many_lines)] // the steps of a training in their order
 pub async fn train(ctx: &Context, request: &Request<'_>, run: &Active) -> Result<Trained> {
     let clock = Arc::clone(&ctx.services.clock);
     let begun = clock.instant();

@@ -169,8 +169,9 @@ impl Connection {
         let running = self.session.begin();
         if let State::Ready(bound) = &mut portal.state {
             let Some(bound) = bound.take() else {
-                self.out
-                    .message(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()));
+                self.out.message(PgWireBackendMessage::EmptyQueryResponse(
+                    EmptyQueryResponse::new(),
+                ));
                 return Ok(());
             };
             let prepared = bound.prepared().clone();

@@ -24,6 +24,7 @@
 mod array_literal;
 mod calls;
 mod decorations;
+mod moment_literal;
 mod session_functions;
 
 pub(crate) use decorations::check_collation;
@@ -77,7 +78,10 @@ impl VisitorMut for Rewriter {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
         let done = decorations::strip(expr)
             .and_then(|()| array_literal::expand(expr))
-            .map(|()| session_functions::call(expr));
+            .map(|()| {
+                moment_literal::spell(expr);
+                session_functions::call(expr);
+            });
         match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break((error, expr.span())),

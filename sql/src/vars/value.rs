@@ -324,9 +324,19 @@ fn encoding(value: &str) -> Result<String> {
     let name: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
     match name.to_ascii_lowercase().as_str() {
         "utf8" | "unicode" => Ok("UTF8".to_owned()),
-        _ => {
+        known if ENCODINGS.contains(&known) => {
             let text = format!("conversion between {value} and UTF8 is not supported");
             Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text))
         }
+        _ => Err(SqlError::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"client_encoding\": \"{value}\""),
+        )),
     }
 }
+
+/// Encodings of PostgreSQL that clients ask for now and then.
+const ENCODINGS: &[&str] = &[
+    "latin1", "latin2", "latin9", "iso88591", "win1250", "win1251", "win1252", "sqlascii", "eucjp",
+    "sjis", "koi8r", "big5",
+];

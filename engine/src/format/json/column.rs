@@ -198,6 +198,7 @@ impl Column {
 
     /// Adds a value, or says why it is none of the type. After an error [`Column::truncate`] is due.
     #[inline]
+    #[allow(clippy::too_many_lines)] // one arm per type
     pub(super) fn append(&mut self, bytes: &[u8], raw: Raw) -> Result<(), Fault> {
         if raw.kind == Kind::Null {
             self.null();

@@ -56,9 +56,9 @@ impl Numbers {
             Self::Guess => {
                 let (whole, _) = number.scaled(0)?;
                 Some(match whole.unsigned_abs() {
-                    0..100_000_000_000 => 6,
-                    0..100_000_000_000_000 => 3,
-                    0..100_000_000_000_000_000 => 0,
+                    ..100_000_000_000 => 6,
+                    100_000_000_000..100_000_000_000_000 => 3,
+                    100_000_000_000_000..100_000_000_000_000_000 => 0,
                     _ => -3,
                 })
             }
@@ -272,7 +272,7 @@ fn designated(text: &str) -> Option<IntervalMonthDayNano> {
             continue;
         }
         let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        let amount = Decimal::parse(rest[..end].as_bytes())?;
+        let amount = Decimal::parse(&rest.as_bytes()[..end])?;
         let whole = || {
             amount
                 .scaled(0)

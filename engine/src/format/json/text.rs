@@ -75,7 +75,7 @@ pub(super) fn binary(text: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
 
 fn hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let value = |b: u8| char::from(b).to_digit(16);
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     for pair in digits.chunks_exact(2) {
@@ -86,7 +86,7 @@ fn hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 fn base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let padding = text.iter().rev().take_while(|b| **b == b'=').count();
-    if padding > 2 || (padding > 0 && text.len() % 4 != 0) {
+    if padding > 2 || (padding > 0 && !text.len().is_multiple_of(4)) {
         return None;
     }
     let digits = &text[..text.len() - padding];

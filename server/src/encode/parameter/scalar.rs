@@ -214,7 +214,7 @@ fn parse_decimal(text: &str) -> Option<(bool, Vec<u8>, i64)> {
 
 /// The binary form of numeric as text: groups of four digits with a weight.
 fn binary_numeric(value: &[u8]) -> Result<String> {
-    if value.len() < 8 || value.len() % 2 != 0 {
+    if value.len() < 8 || !value.len().is_multiple_of(2) {
         return Err(invalid_binary());
     }
     let mut words = value
@@ -292,7 +292,7 @@ pub(super) fn bytea(value: &[u8], how: Reading<'_>) -> Result<Vec<u8>> {
             .map(|c| c.to_digit(16).map(|d| d as u8))
             .collect::<Option<_>>()
             .ok_or_else(|| invalid_hex("invalid hexadecimal digit"))?;
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return Err(invalid_hex(
                 "invalid hexadecimal data: odd number of digits",
             ));
