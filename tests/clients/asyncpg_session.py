@@ -71,7 +71,7 @@ async def table(conn):
         got = [r["id"] async for r in conn.cursor("select id from asyncpg.t order by id", prefetch=3)]
         print(got)
         cursor = await conn.cursor("select s from generate_series(1, 100) g(s) order by s")
-        print(await cursor.fetchrow(), len(await cursor.fetch(50)), await cursor.forward(48), await cursor.fetch(10))
+        print(await cursor.fetchrow(), len(await cursor.fetch(50)), len(await cursor.fetch(100)), await cursor.fetch(10))
 
 
 async def errors(conn):

@@ -245,8 +245,13 @@ public class Jdbc {
             run(sql);
             System.out.println(sql + " succeeded");
         } catch (SQLException e) {
-            String message = e.getMessage().lines().filter(line -> !line.strip().startsWith("Hint:")).reduce("", (a, b) -> a + b);
-            System.out.println(sql + ": " + e.getSQLState() + " " + message);
+            // Hints and details are each server's own; where a value is wrong, only PostgreSQL says the place.
+            boolean place = e.getSQLState().startsWith("42");
+            String message = e.getMessage().lines().map(String::strip)
+                .filter(line -> !line.startsWith("Hint:") && !line.startsWith("Detail:"))
+                .filter(line -> place || !line.startsWith("Position:"))
+                .reduce("", (a, b) -> a + " " + b);
+            System.out.println(sql + ": " + e.getSQLState() + message);
         }
     }
 

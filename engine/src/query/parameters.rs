@@ -1,14 +1,18 @@
 //! What a plan tells of its parameters: their numbers, and types where a place gives one.
 //!
-//! The first place that gives a type decides, as in PostgreSQL; a cast around a parameter is such a place.
+//! The first place that gives a type decides, as in PostgreSQL; a cast around a parameter is such a place, and so is
+//! `x = ANY($1)`, an array of what `x` is.
 
 use crate::error::{Error, Result};
 use crate::query::error::from_datafusion;
+use crate::types::{arrow_field, sql_type};
 use alcedo_sql::SqlState;
+use alcedo_sql::types::SqlType;
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::{Cast, Placeholder, TryCast};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,6 +47,14 @@ impl Parameters {
                             }
                             _ => Ok(()),
                         },
+                        Expr::ScalarFunction(call) if call.name() == "array_has" => {
+                            match call.args.as_slice() {
+                                [Expr::Placeholder(Placeholder { id, field: None }), element] => {
+                                    found.note(id, array_of(element, plan).as_ref())
+                                }
+                                _ => Ok(()),
+                            }
+                        }
                         Expr::Placeholder(Placeholder { id, field }) => {
                             found.note(id, field.as_ref())
                         }
@@ -83,4 +95,17 @@ impl Parameters {
         }
         Ok(())
     }
+}
+
+/// The type of arrays whose elements are such an expression.
+fn array_of(element: &Expr, plan: &LogicalPlan) -> Option<FieldRef> {
+    let schema = merge_schema(&plan.inputs());
+    let (_, field) = element.to_field(&schema).ok()?;
+    let element = match sql_type(&field) {
+        _ if field.data_type().is_null() => return None,
+        SqlType::Varchar(_) | SqlType::Char(_) => SqlType::Text,
+        SqlType::Numeric(_) => SqlType::Numeric(None),
+        other => other,
+    };
+    Some(arrow_field("", &SqlType::Array(Box::new(element)), true))
 }

@@ -19,7 +19,7 @@ use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
@@ -438,12 +438,15 @@ impl Context {
     }
 
     fn values(&self) -> ParamValues {
-        ParamValues::List(
-            self.parameters
-                .iter()
-                .map(|v| ScalarAndMetadata::new(v.clone(), None))
-                .collect(),
-        )
+        let values = self.parameters.iter().enumerate().map(|(i, value)| {
+            // What Arrow does not know of a type stands beside the value.
+            let field = self.parameter_types.get(i).and_then(Option::as_ref);
+            let metadata = field
+                .filter(|f| !f.metadata().is_empty())
+                .map(|f| FieldMetadata::from(f.metadata()));
+            ScalarAndMetadata::new(value.clone(), metadata)
+        });
+        ParamValues::List(values.collect())
     }
 }
 

@@ -305,7 +305,7 @@ fn as_told(inner: &Inner, output: Output) -> Result<Output> {
         return Err(Error::internal("a query gave no rows"));
     };
     let alike = |(a, b): (&OutputField, &OutputField)| {
-        a.ty.oids() == b.ty.oids() || a.data_type == b.data_type
+        a.ty.oids() == b.ty.oids() || a.data_type.equals_datatype(&b.data_type)
     };
     if let Some((now, told)) = rows.fields.iter().zip(told).find(|pair| !alike(*pair)) {
         return Err(changed(format!(

@@ -194,11 +194,11 @@ fn put_offset(offset: i32, minutes: bool, out: &mut BytesMut) {
     out.put_u8(if offset < 0 { b'-' } else { b'+' });
     let seconds = offset.unsigned_abs();
     put_two(seconds / 3600, out);
-    if minutes || seconds % 3600 != 0 {
+    if minutes || !seconds.is_multiple_of(3600) {
         out.put_u8(b':');
         put_two(seconds / 60 % 60, out);
     }
-    if seconds % 60 != 0 {
+    if !seconds.is_multiple_of(60) {
         out.put_u8(b':');
         put_two(seconds % 60, out);
     }

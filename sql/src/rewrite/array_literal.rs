@@ -26,6 +26,9 @@ pub(super) fn expand(expr: &mut Expr) -> Result<()> {
 }
 
 fn replace(expr: &mut Expr, element: Option<&DataType>) -> Result<()> {
+    if let Expr::Nested(inner) = expr {
+        return replace(inner, element);
+    }
     let Expr::Value(ValueWithSpan {
         value: Value::SingleQuotedString(text),
         span,
