@@ -31,12 +31,43 @@ pub fn assign(query: &mut ast::Query) {
 
 fn name_body(body: &mut SetExpr) {
     match body {
-        SetExpr::Select(select) => name_items(&mut select.projection),
+        SetExpr::Select(select) => {
+            qualify_wildcards(select);
+            name_items(&mut select.projection);
+        }
         SetExpr::SetOperation { left, right, .. } => {
             name_body(left);
             name_body(right);
         }
         _ => {}
+    }
+}
+
+/// `t.*` over `s.t` as `s.t.*`, which the planner knows.
+fn qualify_wildcards(select: &mut ast::Select) {
+    use ast::{SelectItemQualifiedWildcardKind as Kind, TableFactor};
+    let factors = select.from.iter().flat_map(|t| {
+        std::iter::once(&t.relation).chain(t.joins.iter().map(|join| &join.relation))
+    });
+    let qualified: Vec<ast::ObjectName> = factors
+        .filter_map(|factor| match factor {
+            TableFactor::Table {
+                name, alias: None, ..
+            } if name.0.len() == 2 => Some(name.clone()),
+            _ => None,
+        })
+        .collect();
+    for item in &mut select.projection {
+        if let SelectItem::QualifiedWildcard(Kind::ObjectName(name), _) = item
+            && let [table] = name.0.as_slice()
+            && let Some(table) = table.as_ident().map(normal)
+        {
+            let same =
+                |full: &&ast::ObjectName| full.0[1].as_ident().map(normal).as_ref() == Some(&table);
+            if let Some(full) = qualified.iter().find(same) {
+                *name = full.clone();
+            }
+        }
     }
 }
 
