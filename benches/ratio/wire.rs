@@ -14,7 +14,7 @@ const ROUNDS: usize = 7;
 
 /// The same statement on both sides.
 const FILL: &str = "insert into t select n, (n::bigint * 7919 % 1000003)::float8 / 128, 'customer ' || (n % 10007)::text, \
-     timestamp '2024-01-01 00:00:00' + n * interval '1 second' from generate_series(1, 1000000) s(n)";
+     to_timestamp(1704067200 + n)::timestamp from generate_series(1, 1000000) s(n)";
 const TABLE: &str = "create table t (id bigint, amount float8, name text, at timestamp)";
 const QUERY: &str = "select id, amount, name, at from t";
 
