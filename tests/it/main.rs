@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod cli;
-mod clients;
 mod demo;
 mod harness;
 mod kafka;

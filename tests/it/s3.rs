@@ -256,12 +256,9 @@ async fn files_of_others_are_tables() {
             .await,
         [["6", "3"]]
     );
-    session
-        .run("prepare counted as select count(*) from c")
-        .await;
-    assert_eq!(session.one("execute counted").await, "4");
+    assert_eq!(session.one("select count(*) from c").await, "4");
     put("lake", "csv/c.csv", b"id,name\n5,five\n");
-    assert_eq!(session.one("execute counted").await, "5");
+    assert_eq!(session.one("select count(*) from c").await, "5");
 
     // A model goes to the bucket and comes back.
     session.run("create model m options (label = 'y', num_iterations = 3) as select n as x, n * 2.0::float8 as y from generate_series(1, 100) g(n)").await;

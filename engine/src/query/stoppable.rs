@@ -1,6 +1,7 @@
-//! Joins that can be stopped. A join may multiply its inputs for minutes between two of its input batches, and no
-//! cancel request is seen meanwhile: so it gives way to other tasks after some batches of its output, and its filter,
-//! which it evaluates all the time, fails once the statement is cancelled.
+//! Joins that can be stopped. A join may multiply its inputs for minutes between two of its input batches, and holds a
+//! thread of the runtime meanwhile: so it gives way to other tasks after some batches of its output; and its filter,
+//! which it evaluates all the time, lets another thread take over the other tasks (cancel requests and timers among
+//! them) and fails once the statement is cancelled.
 
 use super::error::into_datafusion;
 use super::{Cancel, Context};
@@ -18,9 +19,24 @@ use datafusion::physical_plan::joins::{
     NestedLoopJoinExecBuilder, PiecewiseMergeJoinExec, SortMergeJoinExec,
 };
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// How long a thread evaluates a filter before others take over its other tasks.
+const TURN: Duration = Duration::from_millis(20);
+/// A longer pause between two evaluations means that the thread has done something else.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How long a thread lets others take over.
+const NAP: Duration = Duration::from_micros(200);
+
+thread_local! {
+    /// Since when and until when this thread has evaluated filters without a pause.
+    static BUSY: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
+}
 
 impl Context {
     /// The plan with joins that this statement's end stops.
@@ -66,6 +82,21 @@ impl Context {
     }
 }
 
+/// Lets another thread take over this thread's other tasks when it has been busy for long; says since when it is busy.
+fn give_way() -> Instant {
+    let now = Instant::now();
+    let since = match BUSY.get() {
+        Some((since, until)) if now.duration_since(until) < PAUSE => since,
+        _ => now,
+    };
+    let threads = || Handle::try_current().map(|h| h.runtime_flavor());
+    if now.duration_since(since) < TURN || !matches!(threads(), Ok(RuntimeFlavor::MultiThread)) {
+        return since;
+    }
+    tokio::task::block_in_place(|| std::thread::sleep(NAP));
+    Instant::now()
+}
+
 /// An expression that fails once its statement is cancelled.
 #[derive(Debug)]
 struct Guard {
@@ -96,7 +127,10 @@ impl fmt::Display for Guard {
 impl PhysicalExpr for Guard {
     fn evaluate(&self, batch: &RecordBatch) -> DataFusionResult<ColumnarValue> {
         self.cancel.check().map_err(into_datafusion)?;
-        self.inner.evaluate(batch)
+        let since = give_way();
+        let value = self.inner.evaluate(batch);
+        BUSY.set(Some((since, Instant::now())));
+        value
     }
 
     fn return_field(&self, input_schema: &Schema) -> DataFusionResult<FieldRef> {
