@@ -143,7 +143,7 @@ async fn options_are_checked() {
     }
     let good = create("checked", "a int", "", "");
     for (from, to, state, words) in [
-        ("topic = 'checked'", "topic = 'chekced'", "42704", "checked"),
+        ("topic = 'checked'", "topic = 'chekced'", "42704", "chekced"),
         (
             "connector = 'kafka'",
             "connector = 'pulsar'",
