@@ -15,8 +15,8 @@
 //! let results = session
 //!     .run("create table t as select value as n from generate_series(1, 10); select sum(n) from t")
 //!     .await?;
-//! assert_eq!(results[0].tag, "SELECT 10");
-//! assert_eq!(results[1].batches.iter().map(|b| b.num_rows()).sum::<usize>(), 1);
+//! assert_eq!(results[0].2, "SELECT 10");
+//! assert_eq!(results[1].1.iter().map(|b| b.num_rows()).sum::<usize>(), 1);
 //! engine.close().await;
 //! # Ok(())
 //! # }
