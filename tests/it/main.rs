@@ -9,6 +9,7 @@ mod harness;
 mod kafka;
 mod kill;
 mod lightgbm;
+mod protocol;
 mod s3;
 mod slt;
 mod tidy;

@@ -85,6 +85,13 @@ impl Raw {
         self.send(b'Q', format!("{sql}\0").as_bytes());
     }
 
+    /// Receives the one byte that answers a request for encryption.
+    pub fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.0.read_exact(&mut byte).expect("a byte comes");
+        byte[0]
+    }
+
     /// Receives a message; `None` when the server has closed the connection.
     pub fn receive(&mut self) -> Option<Message> {
         let mut head = [0; 5];
