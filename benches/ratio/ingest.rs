@@ -149,7 +149,11 @@ async fn consume() -> Outcome<Vec<RecordBatch>> {
     config
         .set("bootstrap.servers", kafka::address())
         .set("group.id", "ratio")
-        .set("enable.auto.commit", "false");
+        .set("enable.auto.commit", "false")
+        // Unset, a full queue makes it wait a second, and the wait would be what is measured.
+        .set("queued.min.messages", "10000000")
+        .set("queued.max.messages.kbytes", "1000000")
+        .set("fetch.queue.backoff.ms", "10");
     let consumer: StreamConsumer = config.create()?;
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
