@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
 mod cli;
+mod clients;
 mod demo;
 mod harness;
 mod kafka;

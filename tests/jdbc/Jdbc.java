@@ -145,9 +145,9 @@ public class Jdbc {
             }
             System.out.println("inserted " + statement.executeUpdate());
         }
-        query("select * from jdbc.p where t = ? or t is null", "it's \\ äöü");
+        query("select * from jdbc.p where t = ? or t is null order by i", "it's \\ äöü");
         query("select count(*) as n from jdbc.p where i > ? and n < ? and day = ?", 41, new BigDecimal("0.5"), LocalDate.of(2024, 2, 29));
-        query("select i + ? as sum, ?::text as t, coalesce(?, 'none') as c from jdbc.p where i is not null", 1, "x", "y");
+        query("select i + ? as sum, ?::text as t, coalesce(?::text, 'none') as c from jdbc.p where i is not null", 1, "x", "y");
         query("select i from jdbc.p where i = any(?)", connection.createArrayOf("int4", new Object[] {42, 43}));
         query("select 1 as one limit ?", 1);
     }

@@ -15,6 +15,8 @@ pub struct SqlTypes;
 impl TypePlanner for SqlTypes {
     fn plan_type_field(&self, ty: &ast::DataType) -> Result<Option<FieldRef>> {
         let ty = SqlType::from_ast(ty).map_err(|e| into_datafusion(e.into()))?;
-        Ok(Some(arrow_field("", &ty, true)))
+        // A field without name and metadata would be a type of Arrow alone, and a cast to it would keep what stands
+        // beside the type of its argument: a uuid cast to text would be shown as a uuid.
+        Ok(Some(arrow_field("cast", &ty, true)))
     }
 }

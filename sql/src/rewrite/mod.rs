@@ -19,10 +19,11 @@
 //!
 //! Then the AST is walked: decorations of catalog queries
 //! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
-//! parentheses, and array literals.
+//! parentheses, and literals of arrays, moments, bytes and floating point.
 
 mod array_literal;
 mod calls;
+mod cast_literal;
 mod decorations;
 mod moment_literal;
 mod session_functions;
@@ -78,6 +79,7 @@ impl VisitorMut for Rewriter {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Refusal> {
         let done = decorations::strip(expr)
             .and_then(|()| array_literal::expand(expr))
+            .and_then(|()| cast_literal::read(expr))
             .map(|()| {
                 moment_literal::spell(expr);
                 session_functions::call(expr);

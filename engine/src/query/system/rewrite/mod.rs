@@ -7,9 +7,11 @@
 //! | `(SELECT a FROM …)` as a value | at most one row, 21000 otherwise (`subqueries`) |
 //! | `EXISTS (SELECT …)` as a column | `(SELECT count(*) > 0 …)` (`subqueries`) |
 //! | `ARRAY(SELECT …)` | a subquery with `array_agg`, or a transformed array (`subqueries`) |
+//! | `ARRAY(SELECT … FROM pg_options_to_table(a))` | the transformed array of options (`subqueries`) |
 //! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))` (`sets`) |
 //! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)`; other functions without the schema (`sets`) |
 //! | `(s).field` | `s['field']` |
+//! | `CASE WHEN t.typtype = 'd' THEN (SELECT …)` | NULL: there are no such types (`sets`) |
 //! | subqueries and `_pg_expandarray` beside a table of the system that is always empty | NULL, for they are never asked (`sets`) |
 
 mod casts;
@@ -60,6 +62,7 @@ impl VisitorMut for Rewriter<'_> {
         if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr {
             self.compared.insert(std::ptr::from_ref(right.as_ref()));
         }
+        sets::no_such_type(expr);
         ControlFlow::Continue(())
     }
 

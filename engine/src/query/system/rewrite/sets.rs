@@ -74,6 +74,62 @@ pub(super) fn never_asked(select: &mut Select) {
     }
 }
 
+/// No type here is a domain or a row type: what clients ask about those is never asked.
+pub(super) fn no_such_type(expr: &mut Expr) {
+    let Expr::Case { conditions, .. } = expr else {
+        return;
+    };
+    for when in conditions {
+        if let (Expr::Subquery(query), true) = (&when.result, is_absent_kind(&when.condition)) {
+            when.result = null(shape(query));
+        }
+    }
+}
+
+/// `t.typtype = 'c'` or `'d'`
+fn is_absent_kind(condition: &Expr) -> bool {
+    let Expr::BinaryOp {
+        left,
+        op: ast::BinaryOperator::Eq,
+        right,
+    } = condition
+    else {
+        return false;
+    };
+    let column = match left.as_ref() {
+        Expr::Identifier(column) => Some(column),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    let kind = match right.as_ref() {
+        Expr::Value(value) => value.value.clone().into_string(),
+        _ => None,
+    };
+    column.is_some_and(|c| c.value == "typtype") && matches!(kind.as_deref(), Some("c" | "d"))
+}
+
+/// The type of what is asked: an oid, or all oids or names.
+fn shape(query: &ast::Query) -> DataType {
+    let oid = || DataType::Custom(ObjectName::from(vec![ast::Ident::new("oid")]), Vec::new());
+    let array = |ty| DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(ty), None));
+    let ast::SetExpr::Select(select) = query.body.as_ref() else {
+        return oid();
+    };
+    let item = match select.projection.first() {
+        Some(SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) => expr,
+        _ => return oid(),
+    };
+    match item {
+        Expr::Function(f) if last(&f.name).as_deref() == Some("array_agg") => {
+            let text = matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(
+                |arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Cast { .. })))
+            ));
+            array(if text { DataType::Text } else { oid() })
+        }
+        _ => oid(),
+    }
+}
+
 struct Forget;
 
 impl VisitorMut for Forget {

@@ -4,10 +4,10 @@
 use super::{call, function_name, take};
 use crate::query::names::normal;
 use alcedo_sql::ast::{
-    self, Expr, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Ident,
-    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, LimitClause, OneOrManyWithParens,
-    OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, Value,
-    Visit, VisitMut, Visitor, VisitorMut,
+    self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    GroupByExpr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, LimitClause,
+    OneOrManyWithParens, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -92,39 +92,88 @@ fn transform(query: &Query) -> Option<Expr> {
     let [from] = select.from.as_slice() else {
         return None;
     };
-    let TableFactor::UNNEST {
-        alias: Some(alias),
-        array_exprs,
-        with_ordinality: false,
-        ..
-    } = &from.relation
-    else {
-        return None;
-    };
     let plain = from.joins.is_empty() && select.selection.is_none() && is_plain(select);
-    let [array] = array_exprs.as_slice() else {
-        return None;
-    };
     if !plain || query.order_by.is_some() || limit(query) != Limit::None {
         return None;
     }
-    let name = alias.columns.first().map_or(&alias.name, |c| &c.name);
-    let body = item(select)?;
-    if matches!(body, Expr::Identifier(ident) if normal(ident) == normal(name)) {
-        return Some(array.clone());
-    }
+    let mut body = item(select)?.clone();
+    let (array, name) = match &from.relation {
+        TableFactor::UNNEST {
+            alias: Some(alias),
+            array_exprs,
+            with_ordinality: false,
+            ..
+        } => {
+            let [array] = array_exprs.as_slice() else {
+                return None;
+            };
+            let name = alias.columns.first().map_or(&alias.name, |c| &c.name);
+            if matches!(&body, Expr::Identifier(ident) if normal(ident) == normal(name)) {
+                return Some(array.clone());
+            }
+            (array, name.clone())
+        }
+        relation => {
+            // It never breaks off.
+            let _ = VisitMut::visit(&mut body, &mut OptionParts);
+            (options_of(relation)?, Ident::new(OPTION))
+        }
+    };
     let lambda = LambdaFunction {
         params: OneOrManyWithParens::One(LambdaFunctionParameter {
-            name: name.clone(),
+            name,
             data_type: None,
         }),
-        body: Box::new(body.clone()),
+        body: Box::new(body),
         syntax: LambdaSyntax::Arrow,
     };
     Some(Expr::Function(call(
         "array_transform",
         vec![array.clone(), Expr::Lambda(lambda)],
     )))
+}
+
+/// An element of an array of options, `name=value`.
+const OPTION: &str = "option";
+
+/// The array that `pg_options_to_table` takes apart.
+fn options_of(relation: &TableFactor) -> Option<&Expr> {
+    let TableFactor::Table {
+        name,
+        args: Some(args),
+        ..
+    } = relation
+    else {
+        return None;
+    };
+    match (function_name(name).as_deref(), args.args.as_slice()) {
+        (Some("pg_options_to_table"), [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))]) => {
+            Some(array)
+        }
+        _ => None,
+    }
+}
+
+/// The columns of `pg_options_to_table` as parts of an option.
+struct OptionParts;
+
+impl VisitorMut for OptionParts {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let part = match expr {
+            Expr::Identifier(name) => match normal(name).as_str() {
+                "option_name" => format!("split_part({OPTION}, '=', 1)"),
+                "option_value" => format!("substr({OPTION}, strpos({OPTION}, '=') + 1)"),
+                _ => return ControlFlow::Continue(()),
+            },
+            _ => return ControlFlow::Continue(()),
+        };
+        if let Ok(part) = alcedo_sql::parse_expression(&part) {
+            *expr = part;
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// `EXISTS (SELECT … FROM t WHERE …)` in a column of the result as `(SELECT count(*) > 0 FROM t WHERE …)`.
