@@ -1,5 +1,6 @@
 //! Sources as objects, over a real broker: their options, where they begin, and what becomes of them.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
@@ -10,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::{cells, create, fill, started};
 use crate::harness::free_port;
 use crate::harness::kafka::{Sent, address, send, topic};
+use crate::harness::process::run;
 
 fn admin() -> AdminClient<DefaultClientContext> {
     ClientConfig::new()
@@ -143,7 +145,7 @@ async fn options_are_checked() {
     }
     let good = create("checked", "a int", "", "");
     for (from, to, state, words) in [
-        ("topic = 'checked'", "topic = 'chekced'", "42704", "chekced"),
+        ("topic = 'checked'", "topic = 'chekced'", "42704", "checked"),
         (
             "connector = 'kafka'",
             "connector = 'pulsar'",
@@ -207,6 +209,17 @@ async fn secrets_stand_in_sources_by_name() {
         text.to_lowercase().contains("secret who") && !text.contains("planted-id"),
         "{text}"
     );
+    let mut psql = Command::new("psql");
+    psql.args(["-X", "-c", "\\d guarded", &server.conninfo()]);
+    let described = run("psql", psql, Duration::from_secs(60));
+    for words in ["Server: kafka", "topic 'guarded'", "'SECRET who'"] {
+        assert!(
+            described.stdout.contains(words),
+            "{}{}",
+            described.stdout,
+            described.stderr
+        );
+    }
     let error = session.error("drop secret who").await;
     assert!(
         error.starts_with("2BP01") && error.contains("guarded"),

@@ -6,6 +6,7 @@ use super::{settings, types};
 use crate::catalog::{DATABASE, RelationKind};
 use crate::error::Result;
 use crate::query::Context;
+use crate::source::kafka::options::shown_properties;
 
 /// What makes the rows of a table, which it is given the name of.
 type Maker = fn(&Context, &str) -> Result<Vec<Row>>;
@@ -20,6 +21,9 @@ const TABLES: &[(&str, Maker)] = &[
     ("pg_collation", |_, _| Ok(collation())),
     ("pg_constraint", |ctx, _| Ok(constraint(ctx))),
     ("pg_database", |_, _| Ok(database())),
+    ("pg_foreign_data_wrapper", |_, _| Ok(wrappers())),
+    ("pg_foreign_server", |_, _| Ok(servers())),
+    ("pg_foreign_table", |ctx, _| Ok(foreign_tables(ctx))),
     ("pg_language", |_, _| Ok(language())),
     ("pg_namespace", |ctx, _| Ok(namespace(ctx))),
     ("pg_roles", |ctx, table| Ok(roles(ctx, table))),
@@ -144,6 +148,49 @@ fn constraint(ctx: &Context) -> Vec<Row> {
             ]
         })
         .collect()
+}
+
+/// The systems that foreign tables stand for, each a wrapper with one server of the same name.
+const SYSTEMS: &[(&str, u32)] = &[("kafka", 13100), ("lake", 13101)];
+
+fn wrappers() -> Vec<Row> {
+    let row =
+        |&(name, oid): &(&str, u32)| row!["oid" => oid, "fdwname" => name, "fdwowner" => OWNER_OID];
+    SYSTEMS.iter().map(row).collect()
+}
+
+fn servers() -> Vec<Row> {
+    let row = |&(name, oid): &(&str, u32)| row!["oid" => oid, "srvname" => name, "srvowner" => OWNER_OID, "srvfdw" => oid];
+    SYSTEMS.iter().map(row).collect()
+}
+
+/// Sources, and tables over files that lie elsewhere.
+fn foreign_tables(ctx: &Context) -> Vec<Row> {
+    let foreign = |object: &Object<'_>| {
+        let (system, options) = match &object.relation()?.kind {
+            RelationKind::Source(source) => ("kafka", shown_properties(source)),
+            RelationKind::External(external) => {
+                let own = [
+                    ("format", &external.format),
+                    ("location", &external.location),
+                ];
+                let others = external.options.iter().map(|(k, v)| (k.as_str(), v));
+                let all = own.into_iter().chain(others);
+                (
+                    "lake",
+                    all.map(|(k, v)| (k.to_owned(), v.clone())).collect(),
+                )
+            }
+            RelationKind::Table(_) | RelationKind::View(_) => return None,
+        };
+        let (_, server) = SYSTEMS.iter().find(|(name, _)| *name == system)?;
+        let options: Vec<String> = options
+            .into_iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        Some(row!["ftrelid" => object.oid, "ftserver" => *server, "ftoptions" => options])
+    };
+    objects::all(ctx).iter().filter_map(foreign).collect()
 }
 
 fn namespace(ctx: &Context) -> Vec<Row> {

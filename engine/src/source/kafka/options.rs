@@ -1,7 +1,7 @@
 //! The options of `CREATE SOURCE … WITH (…)`.
 
 use super::properties::{ALLOWED, HIDDEN};
-use crate::catalog::{OnError, Property};
+use crate::catalog::{OnError, Property, Source};
 use crate::error::{Error, Result};
 use crate::format::json::MODES;
 use alcedo_sql::SqlState;
@@ -34,6 +34,9 @@ const OWN: [&str; 8] = [
     GROUP_PREFIX,
     ON_ERROR,
 ];
+
+/// What stands in the place of a secret value.
+const REDACTED: &str = "<redacted>";
 
 /// Where a source begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +133,20 @@ pub fn timestamptz_mode(mut options: Options) -> Result<String> {
     Ok(mode)
 }
 
+/// Topic and properties of a source as others may see them.
+pub fn shown_properties(source: &Source) -> Vec<(String, String)> {
+    let properties = source.properties.iter().map(|(name, property)| {
+        let value = match property {
+            Property::Secret(secret) => format!("SECRET {secret}"),
+            Property::Plain(_) if HIDDEN.contains(&name.as_str()) => REDACTED.to_owned(),
+            Property::Plain(text) => text.clone(),
+        };
+        (format!("properties.{name}"), value)
+    });
+    let topic = ("topic".to_owned(), source.topic.clone());
+    std::iter::once(topic).chain(properties).collect()
+}
+
 /// The options as others may see them.
 pub fn shown(options: &Options) -> Options {
     let hidden = |key: &str| {
@@ -139,7 +156,7 @@ pub fn shown(options: &Options) -> Options {
     let mut shown = options.clone();
     for entry in &mut shown.entries {
         if hidden(&entry.key) && !matches!(entry.value, Value::Secret(_)) {
-            entry.value = Value::String("<redacted>".to_owned());
+            entry.value = Value::String(REDACTED.to_owned());
         }
     }
     shown

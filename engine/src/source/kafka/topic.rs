@@ -5,6 +5,7 @@ use super::options::Start;
 use super::topic_id;
 use crate::error::{Error, Kind, Result};
 use alcedo_sql::SqlState;
+use alcedo_sql::options::closest;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -79,11 +80,23 @@ impl<'a> Topic<'a> {
                 self.name,
                 self.cluster.servers()
             );
-            return Err(Error::new(Kind::User, SqlState::UNDEFINED_OBJECT, text));
+            let error = Error::new(Kind::User, SqlState::UNDEFINED_OBJECT, text);
+            return Err(match self.alike() {
+                Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+                None => error,
+            });
         }
         let mut partitions: Vec<i32> = partitions;
         partitions.sort_unstable();
         Ok(partitions)
+    }
+
+    /// A topic of the cluster with nearly this name.
+    fn alike(&self) -> Option<String> {
+        let all = self
+            .ask(|within| self.consumer.fetch_metadata(None, within))
+            .ok()?;
+        closest(self.name, all.topics().iter().map(|t| t.name())).map(str::to_owned)
     }
 
     /// The id of this life of the topic; empty when the broker gives none.
