@@ -203,6 +203,41 @@ pub fn from_store(error: &object_store::Error) -> Error {
             format!("the object store refused access to \"{path}\""),
         )
         .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE."),
-        other => Error::new(Kind::Unavailable, SqlState::IO_ERROR, other.to_string()),
+        other => refusal(&other.to_string()).unwrap_or_else(|| {
+            let cause = format!("the object store cannot be used: {}", innermost(other));
+            Error::new(Kind::Unavailable, SqlState::IO_ERROR, cause).detail(other.to_string())
+        }),
     }
+}
+
+/// What a store of S3's kind says in its XML.
+fn refusal(text: &str) -> Option<Error> {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.trim())
+    };
+    let code = element("Code")?;
+    let said = element("Message").unwrap_or_default();
+    let message = format!("the object store answered {code}: {said}");
+    Some(match (code, element("BucketName")) {
+        ("NoSuchBucket", Some(bucket)) => {
+            let text = format!("bucket \"{bucket}\" does not exist");
+            Error::user(SqlState::UNDEFINED_FILE, text)
+        }
+        ("NoSuchBucket" | "NoSuchKey", _) => Error::user(SqlState::UNDEFINED_FILE, message),
+        ("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch", _) => {
+            Error::user(SqlState::INSUFFICIENT_PRIVILEGE, message)
+                .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE.")
+        }
+        _ => Error::new(Kind::Unavailable, SqlState::IO_ERROR, message),
+    })
+}
+
+/// The text of the first cause.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut first = error;
+    while let Some(cause) = first.source() {
+        first = cause;
+    }
+    first.to_string()
 }

@@ -11,17 +11,29 @@ use crate::error::{Error, Result, from_io};
 use alcedo_sql::SqlState;
 use datafusion::common::DataFusionError;
 use datafusion::execution::object_store::{ObjectStoreRegistry, ObjectStoreUrl};
-use object_store::ObjectStore;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use url::Url;
 
 /// Where DataFusion finds the data directory.
 pub const DATA_URL: &str = "alcedo://data/";
+
+/// A store that does not answer is given up while somebody still waits for it.
+const RETRY: RetryConfig = RetryConfig {
+    backoff: BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(2),
+        base: 2.0,
+    },
+    max_retries: 5,
+    retry_timeout: Duration::from_secs(20),
+};
 
 /// A store, and the sealed secret that opened it.
 type Opened = (Arc<dyn ObjectStore>, String);
@@ -151,11 +163,7 @@ impl Stores {
         url: &str,
     ) -> Result<(Arc<dyn ObjectStore>, ObjectStoreUrl)> {
         let secrets = snapshot.secrets.iter().filter(|(_, s)| s.kind == "s3");
-        let fitting = secrets.filter(|(_, s)| {
-            s.scope
-                .as_deref()
-                .is_none_or(|scope| url.starts_with(scope))
-        });
+        let fitting = secrets.filter(|(_, s)| s.scope.as_deref().is_none_or(|s| covers(s, url)));
         let best = fitting.max_by_key(|(_, s)| s.scope.as_deref().map_or(0, str::len));
         let (scheme, sealed) = match best {
             Some((_, secret)) => (format!("s3-{}", secret.oid), secret.sealed.clone()),
@@ -201,7 +209,8 @@ fn open_bucket(
         Some(_) => AmazonS3Builder::new(),
         None => AmazonS3Builder::from_env(),
     }
-    .with_bucket_name(bucket);
+    .with_bucket_name(bucket)
+    .with_retry(RETRY);
     for (name, value) in values.into_iter().flatten() {
         let key = match name.as_str() {
             "key_id" => AmazonS3ConfigKey::AccessKeyId,
@@ -224,6 +233,14 @@ fn open_bucket(
         .hint("Give keys with CREATE SECRET n (TYPE s3, KEY_ID '…', SECRET '…', REGION '…').")
     })?;
     Ok(Arc::new(store))
+}
+
+/// Whether a location is a scope or lies below it: `s3://b/p` covers `s3://b/p/x`, but not `s3://b/private`.
+fn covers(scope: &str, url: &str) -> bool {
+    let plain = |url: &str| url.replacen("s3a://", "s3://", 1);
+    let (scope, url) = (plain(scope), plain(url));
+    url.strip_prefix(&scope)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || scope.ends_with('/'))
 }
 
 /// Scheme and host of a URL.
@@ -253,5 +270,17 @@ impl ObjectStoreRegistry for Stores {
     fn get_store(&self, url: &Url) -> datafusion::common::Result<Arc<dyn ObjectStore>> {
         self.registered(url)
             .map_err(|e| DataFusionError::External(Box::new(e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn scopes_end_at_folders() {
+        assert!(covers("s3://b/p", "s3://b/p") && covers("s3://b/p", "s3a://b/p/x"));
+        assert!(covers("s3://b/p/", "s3://b/p/x") && covers("s3://b", "s3://b/x"));
+        assert!(!covers("s3://b/p", "s3://b/private") && !covers("s3://b", "s3://bc/x"));
     }
 }
