@@ -26,6 +26,8 @@ pub(super) struct Connection {
     /// Prepared statements by name; `None` is the empty one.
     pub(super) statements: HashMap<String, Option<Prepared>>,
     pub(super) portals: HashMap<String, Portal>,
+    /// The statement that Parse began, until its Execute or until the client may pause.
+    pub(super) begun: Option<Running>,
     /// After an error in the extended protocol everything up to Sync is skipped.
     skipping: bool,
 }
@@ -101,6 +103,7 @@ impl Connection {
             control,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            begun: None,
             skipping: false,
         }
     }
@@ -187,6 +190,7 @@ impl Connection {
         match message {
             PgWireFrontendMessage::Query(query) => {
                 // The simple protocol uses the unnamed statement and portal.
+                self.begun = None;
                 self.statements.remove("");
                 self.portals.remove("");
                 self.script(&query.query).await?;
@@ -198,8 +202,12 @@ impl Connection {
             PgWireFrontendMessage::Describe(message) => self.describe(&message),
             PgWireFrontendMessage::Execute(message) => self.execute(message).await,
             PgWireFrontendMessage::Close(message) => self.close(&message),
-            PgWireFrontendMessage::Flush(_) => Ok(()),
+            PgWireFrontendMessage::Flush(_) => {
+                self.begun = None;
+                Ok(())
+            }
             PgWireFrontendMessage::Sync(_) => {
+                self.begun = None;
                 self.skipping = false;
                 if self.session.status() == Status::Idle {
                     self.portals.clear();

@@ -34,11 +34,10 @@ impl Connection {
                 let running = self.session.begin();
                 let mut attendance = self.attendance();
                 let session = attendance.session;
-                Some(
-                    attendance
-                        .wait(&running, session.prepare(parsed, &types))
-                        .await?,
-                )
+                let work = session.prepare(parsed, &types);
+                let prepared = attendance.wait(&running, work).await?;
+                self.begun = Some(running);
+                Some(prepared)
             }
             (Some(_), false) => {
                 let text = "cannot insert multiple commands into a prepared statement";
@@ -166,7 +165,9 @@ impl Connection {
         portal: &mut Portal,
         max: u64,
     ) -> std::result::Result<(), Fault> {
-        let running = self.session.begin();
+        // Planned and run at one go it is one statement, which is planned once.
+        let begun = self.begun.take();
+        let running = begun.unwrap_or_else(|| self.session.begin());
         if let State::Ready(bound) = &mut portal.state {
             let Some(bound) = bound.take() else {
                 self.out.message(PgWireBackendMessage::EmptyQueryResponse(
