@@ -82,10 +82,12 @@ impl Catalog {
         if self.data.local.is_some() {
             return Ok(known);
         }
-        Ok(match version::newer(&self.data, known.version).await? {
-            Some(next) => self.publish(next),
-            None => known,
-        })
+        Ok(
+            match Box::pin(version::newer(&self.data, known.version)).await? {
+                Some(next) => self.publish(next),
+                None => known,
+            },
+        )
     }
 
     /// Changes the catalog: `change` gets a copy of the newest version, and again when somebody else was faster.

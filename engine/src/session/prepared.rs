@@ -92,12 +92,14 @@ impl Session {
     /// Everything wrong with the statement, with SQLSTATE and position; a block is then aborted.
     pub async fn prepare(&self, parsed: Parsed, types: &[Option<SqlType>]) -> Result<Prepared> {
         let cancel = lock(&self.current).clone();
+        // The state of planning is large: it is moved by its address.
+        let making = Box::pin(self.make(&parsed.statement, types));
         // Preparing changes nothing, so it may end anywhere.
         let work = async {
             tokio::select! {
                 biased;
                 () = cancel.token.cancelled() => Err(cancel.error()),
-                made = self.make(&parsed.statement, types) => made,
+                made = making => made,
             }
         };
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
@@ -230,10 +232,11 @@ impl Session {
                     .await?
             }
             _ if exec::writes(statement).is_none() => {
-                ctx.or_canceled(exec::run(&ctx, statement)).await?
+                ctx.or_canceled(Box::pin(exec::run(&ctx, statement)))
+                    .await?
             }
             // A write decides itself where it may end.
-            _ => exec::run(&ctx, statement).await,
+            _ => Box::pin(exec::run(&ctx, statement)).await,
         }
     }
 
@@ -251,9 +254,11 @@ impl Session {
         let output = if same && inner.may_keep && !fresh {
             Output::Rows(self.again(ctx, inner, planned).await?)
         } else if same && (planned.constant || fresh) {
-            exec::execute(ctx, ctx.with_values(planned.plan.clone())?).await?
+            let plan = ctx.with_values(planned.plan.clone())?;
+            Box::pin(exec::execute(ctx, plan)).await?
         } else {
-            exec::execute(ctx, ctx.plan_query(query).await?).await?
+            let plan = Box::pin(ctx.plan_query(query)).await?;
+            Box::pin(exec::execute(ctx, plan)).await?
         };
         as_told(inner, output)
     }
@@ -265,7 +270,7 @@ impl Session {
         let kept = match found {
             Some(kept) => kept,
             None => {
-                let made = Arc::new(Kept::make(ctx, settings, &planned.plan).await?);
+                let made = Arc::new(Box::pin(Kept::make(ctx, settings, &planned.plan)).await?);
                 *lock(&inner.kept) = Some(Arc::clone(&made));
                 made
             }

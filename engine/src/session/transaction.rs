@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::query::{Notice, Notices, Severity};
 use alcedo_sql::statement::Transaction;
-use alcedo_sql::vars::Vars;
+use alcedo_sql::vars::{Savepoint, Vars};
 use alcedo_sql::{SqlState, Statement};
 
 /// What ReadyForQuery tells of a session.
@@ -26,7 +26,7 @@ pub(super) struct Block {
     pub(super) status: Status,
     /// When the block began: `now()` within it.
     pub(super) started_us: i64,
-    savepoints: Vec<String>,
+    savepoints: Vec<(String, Savepoint)>,
     wrote: bool,
 }
 
@@ -126,7 +126,7 @@ impl Block {
             }
             Transaction::Savepoint(name) => {
                 self.inside("SAVEPOINT")?;
-                self.savepoints.push(name.clone());
+                self.savepoints.push((name.clone(), vars.savepoint()));
                 Ok("SAVEPOINT")
             }
             Transaction::Release(name) => {
@@ -139,6 +139,7 @@ impl Block {
                 self.inside("ROLLBACK TO SAVEPOINT")?;
                 let at = self.savepoint(name)?;
                 self.savepoints.truncate(at + 1);
+                vars.rollback_to(&self.savepoints[at].1);
                 self.status = Status::Block;
                 Ok("ROLLBACK")
             }
@@ -201,7 +202,7 @@ impl Block {
     fn savepoint(&self, name: &str) -> Result<usize> {
         self.savepoints
             .iter()
-            .rposition(|s| s == name)
+            .rposition(|(s, _)| s == name)
             .ok_or_else(|| {
                 Error::user(
                     SqlState::INVALID_SAVEPOINT,

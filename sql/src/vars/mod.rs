@@ -26,6 +26,15 @@ pub struct Vars {
     saved: Option<BTreeMap<String, String>>,
     /// Last value told to the client, of reported variables.
     reported: BTreeMap<&'static str, String>,
+    /// Whether a value may have changed since.
+    touched: bool,
+}
+
+/// What was set in a session up to a savepoint.
+#[derive(Debug, Clone)]
+pub struct Savepoint {
+    session: BTreeMap<String, String>,
+    local: BTreeMap<String, String>,
 }
 
 impl Default for Vars {
@@ -43,18 +52,21 @@ impl Vars {
             local: BTreeMap::new(),
             saved: None,
             reported: BTreeMap::new(),
+            touched: true,
         }
     }
 
     /// A start-up parameter of the connection: the value that RESET goes back to.
     pub fn start(&mut self, name: &str, value: &str) -> Result<()> {
         let (key, value) = checked(name, &[value.to_owned()])?;
+        self.touched = true;
         self.start.insert(key, value);
         Ok(())
     }
 
     /// A fact of the session that users may read but not set, as `session_authorization`.
     pub fn fix(&mut self, name: &str, value: &str) {
+        self.touched = true;
         self.start.insert(name.to_lowercase(), value.to_owned());
     }
 
@@ -76,6 +88,7 @@ impl Vars {
     /// SET; no values mean the default. LOCAL has no effect outside a block, as in PostgreSQL
     /// (which warns: see [`Vars::in_block`]).
     pub fn set(&mut self, name: &str, values: &[String], local: bool) -> Result<()> {
+        self.touched = true;
         if values.is_empty() {
             return if local {
                 self.set_local_default(name)
@@ -106,6 +119,7 @@ impl Vars {
     /// RESET name.
     pub fn reset(&mut self, name: &str) -> Result<()> {
         let key = settable(name)?;
+        self.touched = true;
         self.session.remove(&key);
         self.local.remove(&key);
         Ok(())
@@ -113,6 +127,7 @@ impl Vars {
 
     /// RESET ALL.
     pub fn reset_all(&mut self) {
+        self.touched = true;
         self.session.clear();
         self.local.clear();
     }
@@ -152,16 +167,33 @@ impl Vars {
 
     /// A block ends well: SET stays, SET LOCAL goes.
     pub fn commit(&mut self) {
+        self.touched = true;
         self.saved = None;
         self.local.clear();
     }
 
     /// A block ends badly: what it SET goes, too.
     pub fn rollback(&mut self) {
+        self.touched = true;
         if let Some(saved) = self.saved.take() {
             self.session = saved;
         }
         self.local.clear();
+    }
+
+    /// What is set now, for going back to it within the block.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            session: self.session.clone(),
+            local: self.local.clone(),
+        }
+    }
+
+    /// Takes back what was set after a savepoint.
+    pub fn rollback_to(&mut self, savepoint: &Savepoint) {
+        self.touched = true;
+        self.session.clone_from(&savepoint.session);
+        self.local.clone_from(&savepoint.local);
     }
 
     /// Whether a block is open.
@@ -172,6 +204,9 @@ impl Vars {
     /// Reported variables whose values the client does not know yet; at first, all of them.
     pub fn take_reported_changes(&mut self) -> Vec<(String, String)> {
         let mut changes = Vec::new();
+        if !std::mem::take(&mut self.touched) {
+            return changes;
+        }
         for def in VARS.iter().filter(|d| d.reported) {
             let value = self.get(def.name).unwrap_or_default();
             if self.reported.get(def.name) != Some(&value) {
