@@ -17,13 +17,33 @@ use super::{Scratch, cache, free_port, until};
 struct Broker {
     _process: Mutex<Process>,
     address: String,
+    guarded: Guarded,
     _dir: Scratch,
+}
+
+/// The broker's door for those with a password, over TLS.
+pub struct Guarded {
+    /// `127.0.0.1:port`
+    pub address: String,
+    /// The certificate to trust, a PEM file.
+    pub certificate: String,
+    /// The one user, and the password.
+    pub user: (&'static str, &'static str),
+}
+
+fn broker() -> &'static Broker {
+    static BROKER: OnceLock<Broker> = OnceLock::new();
+    BROKER.get_or_init(start)
 }
 
 /// The address of the broker, which is started by the first test that asks.
 pub fn address() -> &'static str {
-    static BROKER: OnceLock<Broker> = OnceLock::new();
-    &BROKER.get_or_init(start).address
+    &broker().address
+}
+
+/// The same broker, reached with SASL/PLAIN over TLS.
+pub fn guarded() -> &'static Guarded {
+    &broker().guarded
 }
 
 const LOGGING: &str = "status=error
@@ -58,9 +78,34 @@ fn java(folder: &Scratch) -> Command {
     command
 }
 
+/// What the broker's keys are locked with.
+const LOCK: &str = "changeit";
+
+/// Keys of the broker, and the certificate that clients trust.
+fn keys(dir: &Scratch) -> (String, String) {
+    let (store, certificate) = (dir.join("broker.p12"), dir.join("broker.pem"));
+    let common = ["-alias", "broker", "-keystore", &store, "-storepass", LOCK];
+    for arguments in [
+        "-genkeypair -keyalg RSA -keysize 2048 -dname CN=broker -ext san=ip:127.0.0.1 -validity 3650 -storetype PKCS12",
+        "-exportcert -rfc -file",
+    ] {
+        let mut keytool = Command::new("keytool");
+        keytool.args(arguments.split(' '));
+        if arguments.ends_with("-file") {
+            keytool.arg(&certificate);
+        }
+        keytool.args(common);
+        let done = run("keytool", keytool, Duration::from_secs(60));
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    }
+    (store, certificate)
+}
+
 fn start() -> Broker {
     let dir = Scratch::new("kafka");
-    let (port, controller) = (free_port(), free_port());
+    let (port, controller, safe) = (free_port(), free_port(), free_port());
+    let (store, certificate) = keys(&dir);
+    let user = ("ada", "correct horse");
     let properties = dir.write(
         "server.properties",
         &format!(
@@ -68,9 +113,16 @@ fn start() -> Broker {
 node.id=1
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SAFE://127.0.0.1:{safe}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SAFE://127.0.0.1:{safe}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SAFE:SASL_SSL
+inter.broker.listener.name=PLAINTEXT
+listener.name.safe.sasl.enabled.mechanisms=PLAIN
+listener.name.safe.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{}=\"{}\";
+listener.name.safe.ssl.keystore.type=PKCS12
+listener.name.safe.ssl.keystore.location={store}
+listener.name.safe.ssl.keystore.password={LOCK}
+listener.name.safe.ssl.key.password={LOCK}
 log.dirs={}
 num.partitions=3
 auto.create.topics.enable=false
@@ -84,6 +136,8 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=8388608
 ",
+            user.0,
+            user.1,
             dir.join("kraft")
         ),
     );
@@ -124,6 +178,11 @@ log.cleaner.dedupe.buffer.size=8388608
     Broker {
         _process: Mutex::new(process),
         address,
+        guarded: Guarded {
+            address: format!("127.0.0.1:{safe}"),
+            certificate,
+            user,
+        },
         _dir: dir,
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::{cells, create, fill, started};
 use crate::harness::free_port;
-use crate::harness::kafka::{Sent, address, send, topic};
+use crate::harness::kafka::{Guarded, Sent, address, guarded, send, topic};
 use crate::harness::process::run;
 
 fn admin() -> AdminClient<DefaultClientContext> {
@@ -243,6 +243,52 @@ async fn secrets_stand_in_sources_by_name() {
     let session = server.connect().await;
     assert_eq!(session.rows("select * from guarded").await, [cells(&["5"])]);
     assert!(!server.log().contains("planted"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn brokers_may_ask_for_a_password_over_tls() {
+    topic("vault", 1).await;
+    fill("vault", &[r#"{"a": 5}"#]);
+    let (server, session) = started().await;
+    let Guarded {
+        address,
+        certificate,
+        user: (user, password),
+    } = guarded();
+    let create = |certificate: &str, secret: &str| {
+        format!(
+            "create source vault (a int) with (connector = 'kafka', topic = 'vault', properties.bootstrap.server = '{address}', \
+             properties.security.protocol = 'SASL_SSL', properties.sasl.mechanism = 'PLAIN', \
+             properties.sasl.username = '{user}', properties.sasl.password = secret {secret}{certificate}) \
+             format plain encode json"
+        )
+    };
+    let trusted = format!(", properties.ssl.ca.location = '{certificate}'");
+    session
+        .run(&format!(
+            "create secret good as '{password}'; create secret bad as 'battery staple'"
+        ))
+        .await;
+    for (sql, cause) in [
+        (create(&trusted, "bad"), "Authentication failed"),
+        (create("", "good"), "certificate"),
+    ] {
+        let began = Instant::now();
+        let error = session.error(&sql).await;
+        assert!(
+            began.elapsed() < Duration::from_secs(10) && error.starts_with("08006"),
+            "{error}"
+        );
+        assert!(error.contains(cause) && error.contains(address), "{error}");
+        assert!(!error.contains("battery"), "{error}");
+    }
+    session.run(&create(&trusted, "good")).await;
+    session.run("insert into vault values (6)").await;
+    assert_eq!(
+        session.rows("select * from vault order by a").await,
+        [cells(&["5"]), cells(&["6"])]
+    );
+    assert!(!server.log().contains(password), "{}", server.log());
 }
 
 #[tokio::test]
