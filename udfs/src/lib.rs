@@ -4,7 +4,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod aggregate;
 pub mod error;
+pub mod number;
 pub mod predict;
 pub mod scalar;
 pub mod score;

@@ -1,8 +1,15 @@
 //! SQL functions of one row that DataFusion lacks and Postgres users expect: one file each, this is the list.
 
 pub mod checked;
+pub mod chr;
+pub mod convert;
+pub mod escape;
+pub mod length;
+pub mod moment;
 pub mod num_nonnulls;
 pub mod num_nulls;
+pub mod numeric;
+pub mod plain;
 pub mod quote_literal;
 pub mod quote_nullable;
 pub mod width_bucket;
@@ -13,6 +20,10 @@ use std::sync::Arc;
 /// The functions of this folder.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = checked::all();
+    all.extend(moment::all());
+    all.extend(numeric::all());
+    all.extend(escape::all());
+    all.push(chr::function());
     all.extend([
         Arc::new(ScalarUDF::new_from_impl(
             num_nonnulls::NumNonnulls::default(),
