@@ -1,7 +1,7 @@
 //! The lexical rules and switches of our SQL: PostgreSQL's, without its geometric and XML prefixes (they
 //! would take `point` and `path` away as column names), with the additions that the planner understands.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{BinaryOperator, Expr};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -14,6 +14,11 @@ pub(crate) static DIALECT: AlcedoDialect = AlcedoDialect(PostgreSqlDialect {});
 /// PostgreSQL's dialect with our switches; see the module.
 #[derive(Debug)]
 pub(crate) struct AlcedoDialect(PostgreSqlDialect);
+
+/// Whether `?` comes next: between two operands it asks whether JSON has a key.
+fn is_question(parser: &Parser) -> bool {
+    matches!(&parser.peek_token_ref().token, Token::Placeholder(text) if text == "?")
+}
 
 /// Words of clauses that sqlparser would let start an expression; PostgreSQL reserves them.
 const CLAUSES: &[Keyword] = &[
@@ -79,6 +84,9 @@ impl Dialect for AlcedoDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        if is_question(parser) {
+            return Some(Ok(self.prec_value(Precedence::PgOther)));
+        }
         self.0.get_next_precedence(parser)
     }
 
@@ -102,6 +110,18 @@ impl Dialect for AlcedoDialect {
         expr: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
+        if is_question(parser) {
+            parser.next_token();
+            return Some(
+                parser
+                    .parse_subexpr(precedence)
+                    .map(|right| Expr::BinaryOp {
+                        left: Box::new(expr.clone()),
+                        op: BinaryOperator::Question,
+                        right: Box::new(right),
+                    }),
+            );
+        }
         self.0.parse_infix(parser, expr, precedence)
     }
 

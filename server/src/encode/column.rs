@@ -191,7 +191,8 @@ fn scalar(array: &ArrayRef, ty: &SqlType, style: &Style) -> Option<Box<dyn Value
         (S::Uuid, DataType::FixedSizeBinary(16)) => {
             Box::new(Uuids(array.as_fixed_size_binary().clone()))
         }
-        (S::Text | S::Varchar(_) | S::Char(_) | S::Name, _) => return texts(array, Kind::Plain),
+        (S::Text | S::Varchar(_) | S::Name, _) => return texts(array, Kind::Plain),
+        (S::Char(length), _) => return texts(array, Kind::Padded(*length)),
         (S::Uuid, _) => return texts(array, Kind::Uuid),
         (S::Json, _) => return texts(array, Kind::Json),
         (S::Jsonb, _) => return texts(array, Kind::Jsonb),

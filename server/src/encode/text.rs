@@ -14,6 +14,8 @@ use bytes::{BufMut, BytesMut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Plain,
+    /// `char(n)`, shown with its n characters
+    Padded(u32),
     Uuid,
     Json,
     Jsonb,
@@ -51,7 +53,12 @@ pub(super) struct Texts<A> {
 
 impl<A: Strings> Values for Texts<A> {
     fn text(&self, row: usize, out: &mut BytesMut) -> Result<()> {
-        out.put_slice(self.array.at(row).as_bytes());
+        let text = self.array.at(row);
+        out.put_slice(text.as_bytes());
+        if let Kind::Padded(length) = self.kind {
+            let missing = (length as usize).saturating_sub(text.chars().count());
+            out.put_bytes(b' ', missing);
+        }
         Ok(())
     }
 
@@ -65,7 +72,7 @@ impl<A: Strings> Values for Texts<A> {
             }
             // The version of jsonb's form over the wire.
             Kind::Jsonb => out.put_u8(1),
-            Kind::Plain | Kind::Json => {}
+            Kind::Plain | Kind::Padded(_) | Kind::Json => {}
         }
         self.text(row, out)
     }
@@ -73,7 +80,7 @@ impl<A: Strings> Values for Texts<A> {
     fn json(&self, row: usize, out: &mut BytesMut) -> Result<()> {
         let start = out.len();
         self.text(row, out)?;
-        if matches!(self.kind, Kind::Plain | Kind::Uuid) {
+        if matches!(self.kind, Kind::Plain | Kind::Padded(_) | Kind::Uuid) {
             quote(start, out);
         }
         Ok(())

@@ -2,11 +2,13 @@
 
 use crate::error::{Result, SqlError};
 use crate::sqlstate::SqlState;
-use sqlparser::ast::{Array, ArrayElemTypeDef, DataType, Expr, Value, ValueWithSpan};
+use sqlparser::ast::{
+    Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, Value, ValueWithSpan,
+};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Expands a literal that is cast to an array type, or that ANY and ALL compare with.
+/// Expands a literal that is cast to an array type, that ANY and ALL compare with, or that is a path into JSON.
 pub(super) fn expand(expr: &mut Expr) -> Result<()> {
     match expr {
         Expr::Cast {
@@ -21,6 +23,12 @@ pub(super) fn expand(expr: &mut Expr) -> Result<()> {
             replace(inner, element.as_ref())
         }
         Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => replace(right, None),
+        // A path into JSON.
+        Expr::BinaryOp {
+            op: BinaryOperator::HashArrow | BinaryOperator::HashLongArrow,
+            right,
+            ..
+        } => replace(right, None),
         _ => Ok(()),
     }
 }

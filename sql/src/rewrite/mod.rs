@@ -9,6 +9,7 @@
 //! | `predict(MODEL m, …)` | `predict(m, …)` |
 //! | `ml.predict(MODEL m, TABLE t)`, any function of `ml` | `ml.predict(m, (SELECT * FROM t))` |
 //! | `TABLE t` as a query | `SELECT * FROM t` |
+//! | `trim(leading from x)` | `trim(leading ' ' from x)` |
 //!
 //! So a call of `predict`, `predict_proba` or `predict_raw` is an `Expr::Function` whose first argument
 //! is the model: `Identifier`, `CompoundIdentifier` or a string (`'schema.m@alias'`). The others are
@@ -17,23 +18,27 @@
 //! `ml.predict` and `ml.evaluate` are a `TableFactor::Table` with `args`: the model as above, then
 //! `Expr::Subquery`, then named options.
 //!
-//! Then the AST is walked: decorations of catalog queries
+//! Then the AST is walked: clauses that have another spelling or stand in the wrong place, decorations of catalog queries
 //! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
 //! parentheses, and literals of arrays, moments, bytes and floating point.
 
 mod array_literal;
 mod calls;
 mod cast_literal;
+mod clauses;
 mod decorations;
 mod moment_literal;
 mod session_functions;
+mod trims;
 
 pub(crate) use decorations::check_collation;
 
 use crate::error::{Result, SqlError};
 use crate::script::Script;
 use crate::sqlstate::SqlState;
-use sqlparser::ast::{Expr, Query, SetExpr, Spanned, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Expr, Query, Select, SetExpr, Spanned, TableFactor, Value, VisitMut, VisitorMut,
+};
 use sqlparser::tokenizer::{Span, TokenWithSpan};
 use std::ops::ControlFlow;
 
@@ -42,7 +47,7 @@ pub(crate) fn tokens(
     script: &Script<'_>,
     tokens: Vec<TokenWithSpan>,
 ) -> Result<Vec<TokenWithSpan>> {
-    calls::rewrite(script, calls::table_queries(tokens))
+    calls::rewrite(script, trims::spell(calls::table_queries(tokens)))
 }
 
 /// Rewrites a query after parsing.
@@ -73,6 +78,19 @@ impl VisitorMut for Rewriter {
         if let Some(error) = refusal(query) {
             return ControlFlow::Break((error, query.span()));
         }
+        clauses::fetch(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Refusal> {
+        match clauses::misplaced(select) {
+            Some(refusal) => ControlFlow::Break(refusal),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
+        clauses::ordinality(factor);
         ControlFlow::Continue(())
     }
 
@@ -83,11 +101,26 @@ impl VisitorMut for Rewriter {
             .map(|()| {
                 moment_literal::spell(expr);
                 session_functions::call(expr);
+                unicode_literal(expr);
             });
+        if let Expr::Function(function) = expr
+            && let Some(error) = clauses::windowless(function)
+        {
+            return ControlFlow::Break((error, function.name.span()));
+        }
         match done {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break((error, expr.span())),
         }
+    }
+}
+
+/// `U&'\0041'`, whose escapes the tokenizer has read.
+fn unicode_literal(expr: &mut Expr) {
+    if let Expr::Value(value) = expr
+        && let Value::UnicodeStringLiteral(text) = &mut value.value
+    {
+        value.value = Value::SingleQuotedString(std::mem::take(text));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Dates, times and intervals that are written as PostgreSQL takes them and the planner does not: clock times in
-//! intervals (`'3 days 04:05:06'`), timestamps without seconds (`'2024-02-29 10:00'`).
+//! intervals (`'3 days 04:05:06'`), intervals in the forms of ISO 8601 and the SQL standard (`'P1DT2H'`, `'1-2'`), timestamps without seconds (`'2024-02-29 10:00'`).
 
 use sqlparser::ast::{DataType, Expr, Value};
 
@@ -20,7 +20,7 @@ pub(super) fn spell(expr: &mut Expr) {
             if let (Expr::Value(value), None) = (interval.value.as_mut(), &interval.leading_field)
                 && let Value::SingleQuotedString(text) = &mut value.value
             {
-                replace(text, clock_words(text));
+                replace(text, interval_words(text));
             }
         }
         _ => {}
@@ -32,7 +32,7 @@ fn literal(value: &mut Value, ty: &DataType) {
         return;
     };
     match ty {
-        DataType::Interval { .. } => replace(text, clock_words(text)),
+        DataType::Interval { .. } => replace(text, interval_words(text)),
         DataType::Timestamp(..) | DataType::Datetime(_) => replace(text, with_seconds(text)),
         _ => {}
     }
@@ -42,6 +42,53 @@ fn replace(text: &mut String, spelled: Option<String>) {
     if let Some(spelled) = spelled {
         *text = spelled;
     }
+}
+
+/// An interval in words, when it is not in words already.
+fn interval_words(text: &str) -> Option<String> {
+    iso_words(text)
+        .or_else(|| year_month_words(text))
+        .or_else(|| clock_words(text))
+}
+
+/// `P1Y2M3DT4H5M6.5S` in words.
+fn iso_words(text: &str) -> Option<String> {
+    let mut rest = text.trim().strip_prefix('P')?;
+    let (mut words, mut clock) = (Vec::new(), false);
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('T') {
+            (rest, clock) = (after, true);
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, after) = rest.split_at(end);
+        number.parse::<f64>().ok()?;
+        let unit = match (after.chars().next()?, clock) {
+            ('Y', false) => "years",
+            ('M', false) => "months",
+            ('W', false) => "weeks",
+            ('D', false) => "days",
+            ('H', true) => "hours",
+            ('M', true) => "minutes",
+            ('S', true) => "seconds",
+            _ => return None,
+        };
+        words.push(format!("{number} {unit}"));
+        rest = after.get(1..)?;
+    }
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// `1-2`, years and months, in words.
+fn year_month_words(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let (years, months) = digits.split_once('-')?;
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    (number(years) && number(months)).then(|| format!("{sign}{years} years {sign}{months} months"))
 }
 
 /// `-04:05:06.5` in an interval as hours, minutes and seconds; `None` when there is none.
@@ -78,7 +125,7 @@ fn with_seconds(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{clock_words, with_seconds};
+    use super::{clock_words, interval_words, with_seconds};
 
     #[test]
     fn clock_times_become_words() {
@@ -88,6 +135,16 @@ mod tests {
         assert_eq!(clock_words("-1:30").as_deref(), Some(spelled));
         assert_eq!(clock_words("1 year 2 mons"), None);
         assert_eq!(clock_words("a:b"), None);
+    }
+
+    #[test]
+    fn standard_forms_become_words() {
+        let spelled = "1 days 2 hours";
+        assert_eq!(interval_words("P1DT2H").as_deref(), Some(spelled));
+        let spelled = "-1 years -2 months";
+        assert_eq!(interval_words("-1-2").as_deref(), Some(spelled));
+        assert_eq!(interval_words("P"), None);
+        assert_eq!(interval_words("1 year"), None);
     }
 
     #[test]
