@@ -6,7 +6,7 @@ use crate::error::{Error, Kind};
 pub use crate::error::{from_io, from_store};
 use alcedo_sql::SqlState;
 use alcedo_sql::options::closest;
-use alcedo_udfs::error::ScoreError;
+use alcedo_udfs::error::{ScoreError, SqlError};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 use std::error::Error as StdError;
@@ -69,6 +69,9 @@ fn from_shared(shared: &DataFusionError) -> Error {
         if let Some(error) = inner.downcast_ref::<Error>() {
             return error.clone();
         }
+        if let Some(error) = inner.downcast_ref::<SqlError>() {
+            return Error::user(SqlState(error.state), error.text.clone());
+        }
         source = inner.source();
     }
     match shared {
@@ -98,6 +101,10 @@ fn from_external(inner: Box<dyn StdError + Send + Sync>) -> Error {
     };
     let inner = match inner.downcast::<ScoreError>() {
         Ok(error) => return from_score(*error),
+        Err(inner) => inner,
+    };
+    let inner = match inner.downcast::<SqlError>() {
+        Ok(error) => return Error::user(SqlState(error.state), error.text),
         Err(inner) => inner,
     };
     let inner = match inner.downcast::<ArrowError>() {
@@ -145,6 +152,12 @@ pub fn from_arrow(error: ArrowError) -> Error {
         ArrowError::NotYetImplemented(text) => Error::unsupported(plain(&text)),
         ArrowError::IoError(_, inner) => from_io(&inner),
         ArrowError::MemoryError(text) => exhausted(&text),
+        ArrowError::InvalidArgumentError(text) if text.contains("to store in a Decimal") => {
+            Error::user(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                "numeric field overflow",
+            )
+        }
         ArrowError::InvalidArgumentError(text) => {
             Error::user(SqlState::INVALID_PARAMETER_VALUE, plain(&text))
         }
@@ -190,10 +203,7 @@ fn bad_text(text: &str) -> Error {
                 || name.starts_with("time")
                 || name.starts_with("interval")
             {
-                return Error::user(
-                    SqlState::INVALID_DATETIME_FORMAT,
-                    format!("invalid input syntax for type {name}: \"{value}\""),
-                );
+                return moment_text(name, value);
             }
             let digits = value.trim().trim_start_matches(['-', '+']);
             if matches!(
@@ -212,10 +222,9 @@ fn bad_text(text: &str) -> Error {
                 format!("invalid input syntax for type {name}: \"{value}\""),
             )
         }
-        (Some(value), None) if text.contains("imestamp") || text.contains("date") => Error::user(
-            SqlState::INVALID_DATETIME_FORMAT,
-            format!("invalid input syntax for type timestamp: \"{value}\""),
-        ),
+        (Some(value), None) if text.contains("imestamp") || text.contains("date") => {
+            moment_text("timestamp", value)
+        }
         _ if text.contains("can't be cast") || text.contains("Can't cast value") => {
             let ty = text
                 .rsplit_once(" to type ")
@@ -225,6 +234,20 @@ fn bad_text(text: &str) -> Error {
         }
         _ => Error::user(SqlState::INVALID_TEXT_REPRESENTATION, plain(text)),
     }
+}
+
+/// A text that is not a moment: 22008 when it has the form of one, 22007 when not.
+fn moment_text(ty: &str, value: &str) -> Error {
+    let form = |c: char| c.is_ascii_digit() || "-:.+/TZ ".contains(c);
+    let numbers = value.starts_with(|c: char| c.is_ascii_digit()) && value.chars().all(form);
+    if numbers && value.contains(['-', ':']) && !ty.starts_with("interval") {
+        let text = format!("date/time field value out of range: \"{value}\"");
+        return Error::user(SqlState::DATETIME_FIELD_OVERFLOW, text);
+    }
+    Error::user(
+        SqlState::INVALID_DATETIME_FORMAT,
+        format!("invalid input syntax for type {ty}: \"{value}\""),
+    )
 }
 
 /// PostgreSQL's name of an Arrow type as it is printed in an error.
@@ -319,6 +342,7 @@ fn from_plan(text: &str) -> Error {
         .or_else(|| no_such_operator(text))
         .or_else(|| ungrouped(text))
         .or_else(|| too_wide(text))
+        .or_else(|| clause(text))
     {
         return error;
     }
@@ -458,6 +482,44 @@ fn too_wide(text: &str) -> Option<Error> {
     })
 }
 
+/// Clauses of queries that do not fit.
+fn clause(text: &str) -> Option<Error> {
+    let columns = "must have the same number of columns";
+    if text.contains("UNION queries have different number of columns") {
+        let text = format!("each UNION query {columns}");
+        return Some(Error::user(SqlState::SYNTAX_ERROR, text));
+    }
+    if text.contains("query must have the same number of columns") {
+        let kind = if text.contains("EXCEPT") && !text.contains("INTERSECT") {
+            "EXCEPT"
+        } else {
+            "INTERSECT"
+        };
+        return Some(Error::user(
+            SqlState::SYNTAX_ERROR,
+            format!("each {kind} query {columns}"),
+        ));
+    }
+    if text.contains("LIMIT must be >= 0") {
+        return Some(Error::user(
+            SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE,
+            "LIMIT must not be negative",
+        ));
+    }
+    if text.contains("OFFSET must be >= 0") || text.contains("OFFSET must be >=0") {
+        return Some(Error::user(
+            SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
+            "OFFSET must not be negative",
+        ));
+    }
+    let (_, rest) = text.split_once("Order by column out of bounds, specified: ")?;
+    let position = rest.split(',').next()?;
+    Some(Error::user(
+        SqlState::INVALID_COLUMN_REFERENCE,
+        format!("ORDER BY position {position} is not in select list"),
+    ))
+}
+
 /// A column beside an aggregate that is not grouped by.
 fn ungrouped(text: &str) -> Option<Error> {
     let (before, _) = text.split_once("\" must appear in the GROUP BY clause")?;
@@ -477,6 +539,10 @@ fn from_execution(text: &str) -> Error {
     }
     if text.contains("Error parsing timestamp") {
         return bad_text(text);
+    }
+    if text.contains("negative count not allowed") || text.contains("negative substring length") {
+        let text = "negative substring length not allowed";
+        return Error::user(SqlState::SUBSTRING_ERROR, text);
     }
     Error::user(SqlState::DATA_EXCEPTION, plain(text))
 }

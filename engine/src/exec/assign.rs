@@ -6,13 +6,11 @@ use crate::catalog::Column;
 use crate::error::datafusion::{from_arrow, from_datafusion};
 use crate::error::{Error, Result};
 use crate::lake::stored::sql_schema;
-use crate::query::Context;
+use crate::query::{Context, text_forms};
 use crate::types::{arrow_type, sql_type};
 use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -53,27 +51,13 @@ pub(super) async fn assigned(
                 let (qualifier, field) = plan.schema().qualified_field(*index);
                 let from = sql_type(field);
                 check(column, &from, field.data_type())?;
-                rounded(Expr::from((qualifier, field)), &from, &column.ty)
+                Expr::from((qualifier, field))
             }
             None => default(ctx, column).await?,
         };
         values.push(cast_expr(value, arrow_type(&column.ty)).alias(&column.name));
     }
     Ok(values)
-}
-
-/// Numbers with a fraction are rounded on their way into integers; a plain cast would cut them off.
-fn rounded(value: Expr, from: &SqlType, to: &SqlType) -> Expr {
-    let fraction = matches!(
-        from,
-        SqlType::Float4 | SqlType::Float8 | SqlType::Numeric(_)
-    );
-    let integer = matches!(to, SqlType::Int2 | SqlType::Int4 | SqlType::Int8);
-    if fraction && integer {
-        datafusion::functions::math::expr_fn::round(vec![value])
-    } else {
-        value
-    }
 }
 
 /// The value of a column that nobody gives.
@@ -94,7 +78,7 @@ pub(super) async fn default(ctx: &Context, column: &Column) -> Result<Expr> {
     let (_, field) = planned.to_field(&none).map_err(from_datafusion)?;
     let from = sql_type(&field);
     check(column, &from, field.data_type())?;
-    Ok(rounded(planned, &from, &column.ty))
+    Ok(planned)
 }
 
 fn check(column: &Column, from: &SqlType, arrow: &DataType) -> Result<()> {
@@ -238,70 +222,12 @@ impl Rules {
                 }
                 Ok(array)
             }
-            SqlType::Uuid => texts(&array, |text| match uuid::Uuid::try_parse(text) {
-                Ok(uuid) => Ok(uuid.to_string()),
-                Err(_) => Err(invalid("uuid", text)),
-            }),
-            SqlType::Json => {
-                array
-                    .as_string::<i32>()
-                    .iter()
-                    .flatten()
-                    .try_for_each(json)?;
-                Ok(array)
+            SqlType::Uuid | SqlType::Json | SqlType::Jsonb => {
+                text_forms::formed(&array, &column.ty)
             }
-            SqlType::Jsonb => texts(&array, |text| json(text).map(|()| spaced(text))),
             _ => Ok(array),
         }
     }
-}
-
-fn texts(array: &ArrayRef, form: impl Fn(&str) -> Result<String>) -> Result<ArrayRef> {
-    let formed = array
-        .as_string::<i32>()
-        .iter()
-        .map(|v| v.map(&form).transpose());
-    Ok(Arc::new(formed.collect::<Result<StringArray>>()?))
-}
-
-fn invalid(ty: &str, text: &str) -> Error {
-    Error::user(
-        SqlState::INVALID_TEXT_REPRESENTATION,
-        format!("invalid input syntax for type {ty}: \"{text}\""),
-    )
-}
-
-/// 22P02 for a text that is not JSON.
-fn json(text: &str) -> Result<()> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text)
-        .map(|_| ())
-        .map_err(|e| {
-            let error = Error::user(
-                SqlState::INVALID_TEXT_REPRESENTATION,
-                "invalid input syntax for type json",
-            );
-            error.detail(format!("{e}."))
-        })
-}
-
-/// JSON with the blanks that PostgreSQL's jsonb shows: one behind each comma and colon.
-fn spaced(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for c in text.chars() {
-        if quoted {
-            quoted = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            out.push(c);
-        } else if !c.is_ascii_whitespace() {
-            quoted = c == '"';
-            out.push(c);
-            if matches!(c, ',' | ':') {
-                out.push(' ');
-            }
-        }
-    }
-    out
 }
 
 fn failing(batch: &RecordBatch, row: usize) -> String {

@@ -1,10 +1,11 @@
-//! Integer arithmetic as PostgreSQL does it: `+`, `-` and `*` that leave the type's range are 22003,
-//! where DataFusion's own operators wrap around.
+//! Integer arithmetic and casts as PostgreSQL does them: `+`, `-` and `*` that leave the type's range are 22003,
+//! where DataFusion's own operators wrap around; for casts see [`casts`](super::casts).
 
+use super::{casts, days};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -12,7 +13,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Ope
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
-/// Replaces integer operators by checked functions once types are coerced.
+/// Replaces integer operators and casts by checked functions once types are coerced.
 #[derive(Debug)]
 pub struct CheckedArithmetic {
     add: Arc<ScalarUDF>,
@@ -41,6 +42,51 @@ impl CheckedArithmetic {
     }
 }
 
+impl CheckedArithmetic {
+    /// One expression whose operands are done.
+    fn checked(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        let call = |function: &Arc<ScalarUDF>, left, right| {
+            Expr::ScalarFunction(ScalarFunction::new_udf(
+                Arc::clone(function),
+                vec![left, right],
+            ))
+        };
+        Ok(match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let types = (left.get_type(schema), right.get_type(schema));
+                match (self.function(op), types) {
+                    (Some(function), (Ok(l), Ok(r))) if l == r && integer(&l) => {
+                        Transformed::yes(call(function, *left, *right))
+                    }
+                    _ => {
+                        let written = BinaryExpr { left, op, right };
+                        match days::compared(&written, schema) {
+                            Some(planned) => Transformed::yes(planned),
+                            None => Transformed::no(Expr::BinaryExpr(written)),
+                        }
+                    }
+                }
+            }
+            Expr::Between(written) => match days::between(&written, schema) {
+                Some(planned) => Transformed::yes(planned),
+                None => Transformed::no(Expr::Between(written)),
+            },
+            Expr::Negative(value) => match value.get_type(schema) {
+                Ok(ty) if integer(&ty) && !matches!(*value, Expr::Literal(..)) => {
+                    let zero = ScalarValue::new_zero(&ty)?;
+                    Transformed::yes(call(&self.sub, Expr::Literal(zero, None), *value))
+                }
+                _ => Transformed::no(Expr::Negative(value)),
+            },
+            Expr::Cast(written) => match casts::planned(&written, schema) {
+                Some(planned) => Transformed::yes(planned),
+                None => Transformed::no(Expr::Cast(written)),
+            },
+            other => Transformed::no(other),
+        })
+    }
+}
+
 impl AnalyzerRule for CheckedArithmetic {
     fn name(&self) -> &str {
         "checked_arithmetic"
@@ -61,25 +107,7 @@ impl AnalyzerRule for CheckedArithmetic {
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|expr| {
                 let saved = names.save(&expr);
-                let changed = expr.transform_up(|expr| {
-                    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else {
-                        return Ok(Transformed::no(expr));
-                    };
-                    let integers = match (
-                        self.function(op),
-                        left.get_type(&schema),
-                        right.get_type(&schema),
-                    ) {
-                        (Some(function), Ok(l), Ok(r)) if l == r && integer(&l) => Some(function),
-                        _ => None,
-                    };
-                    Ok(match integers {
-                        Some(function) => Transformed::yes(Expr::ScalarFunction(
-                            ScalarFunction::new_udf(Arc::clone(function), vec![*left, *right]),
-                        )),
-                        None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                    })
-                })?;
+                let changed = expr.transform_up(|expr| self.checked(expr, &schema))?;
                 Ok(changed.update_data(|expr| saved.restore(expr)))
             })
         })

@@ -1,4 +1,4 @@
-//! `json -> key` as JSON text, as PostgreSQL shows it; further operators take it from there.
+//! `json -> key` and `json #> path` as JSON text, as PostgreSQL shows it; further operators take it from there.
 
 use alcedo_sql::ast::BinaryOperator;
 use datafusion::common::{DFSchema, Result};
@@ -6,7 +6,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 
-/// Plans the operator `->`.
+/// Plans the operators `->` and `#>`.
 #[derive(Debug)]
 pub(super) struct JsonArrow;
 
@@ -16,7 +16,7 @@ impl ExprPlanner for JsonArrow {
         expr: RawBinaryExpr,
         _: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        if expr.op != BinaryOperator::Arrow {
+        if !matches!(expr.op, BinaryOperator::Arrow | BinaryOperator::HashArrow) {
             return Ok(PlannerResult::Original(expr));
         }
         let function = datafusion_functions_json::udfs::json_get_json_udf();

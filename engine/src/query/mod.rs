@@ -1,30 +1,36 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
 //! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets them be stopped; `state` is the one place that sets
-//! DataFusion up; `names`, `numbers`, `literals`, `arithmetic`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
+//! DataFusion up; `names`, `numbers`, `literals`, `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables;
 //! `variables` sets session variables.
 
 mod arithmetic;
+mod casts;
 mod context;
 mod correlated;
+mod days;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
 mod json_arrow;
 mod literals;
 mod missing;
+mod multisets;
 pub mod names;
 mod numbers;
+mod operators;
 mod parameters;
 pub mod planning;
 pub mod predict;
 mod run;
 mod sole;
+mod spellings;
 mod sql_types;
 pub mod state;
 mod stoppable;
 pub mod system;
 pub mod table_functions;
+pub mod text_forms;
 pub mod variables;
 
 use crate::catalog::Snapshot;

@@ -35,6 +35,7 @@ const GENERIC: &[&str] = &[
     "array_fill",
     "gcd",
     "lcm",
+    "length",
     "power",
     "round",
     "trunc",

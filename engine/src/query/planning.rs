@@ -8,7 +8,7 @@ use super::error::{from_datafusion, into_datafusion};
 use super::missing::{Missing, placed};
 use super::parameters::Parameters;
 use super::state::register;
-use super::{Context, names, numbers, predict, system, table_functions};
+use super::{Context, names, numbers, predict, spellings, system, table_functions};
 use crate::catalog::View;
 use crate::error::{Error, Result};
 use crate::types::{arrow_field, sql_type};
@@ -16,7 +16,7 @@ use alcedo_sql::SqlState;
 use alcedo_sql::ast;
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
@@ -202,11 +202,13 @@ impl Names<'_> {
         let row =
             RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
         let value = ScalarValue::try_from_array(&physical.evaluate(&row)?.into_array(1)?, 0)?;
-        let whole = value.data_type().is_integer();
-        let value = if whole {
-            value.cast_to(&DataType::Int64)?
-        } else {
-            value
+        let value = match value.data_type() {
+            whole if whole.is_integer() => value.cast_to(&DataType::Int64)?,
+            // Series of moments are of nanoseconds.
+            DataType::Timestamp(_, zone) => {
+                value.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, zone))?
+            }
+            _ => value,
         };
         Ok(Expr::Literal(value, None))
     }
@@ -366,6 +368,7 @@ impl Context {
         self.cancel.check()?;
         names::assign(query);
         numbers::assign(query);
+        spellings::assign(query);
         let functions = predict::rewrite(self, query).await?;
         let mut tables = table_functions::bind(self, query).await?;
         system::rewrite(self, query);

@@ -6,6 +6,8 @@ use super::correlated::CorrelatedSubqueries;
 use super::error::from_datafusion;
 use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
+use super::multisets::Multisets;
+use super::operators::Operators;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
 use crate::config::Config;
@@ -72,8 +74,18 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         .ok_or_else(|| Error::internal("the checked integer functions are not registered"))?;
     state.add_analyzer_rule(Arc::new(arithmetic));
     state.add_analyzer_rule(Arc::new(CorrelatedSubqueries));
+    state.add_analyzer_rule(Arc::new(Multisets));
     register(&mut state, functions)?;
+    let aggregates =
+        alcedo_udfs::aggregate::all(|name| state.aggregate_functions().get(name).cloned());
+    for function in aggregates {
+        state.register_udaf(function).map_err(from_datafusion)?;
+    }
     register_aliases(&mut state)?;
+    if let Some(characters) = state.scalar_functions().get("character_length").cloned() {
+        let length = alcedo_udfs::scalar::length::Length::new(characters);
+        register(&mut state, vec![Arc::new(length.into())])?;
+    }
     register(&mut state, vec![Arc::new(SoleValue::default().into())])?;
     state
         .register_udaf(Arc::new(Sole::default().into()))
@@ -81,11 +93,14 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     state
         .register_expr_planner(Arc::new(ArrayLiterals))
         .map_err(from_datafusion)?;
+    state
+        .register_expr_planner(Arc::new(Operators))
+        .map_err(from_datafusion)?;
     Ok(state)
 }
 
 /// PostgreSQL's names of functions that DataFusion has under another.
-const SCALAR_ALIASES: &[(&str, &str)] = &[("ceil", "ceiling"), ("signum", "sign")];
+const SCALAR_ALIASES: &[(&str, &str)] = &[("signum", "sign")];
 const AGGREGATE_ALIASES: &[(&str, &str)] = &[("bool_and", "every"), ("var_samp", "variance")];
 
 fn register_aliases(state: &mut SessionState) -> Result<()> {

@@ -1,4 +1,4 @@
-//! What a session is and has: user, database, schemas, settings.
+//! What a session is and has: user, database, schemas, settings, the time.
 
 use super::{Args, Def, lax, strict};
 use crate::catalog::DATABASE;
@@ -53,6 +53,18 @@ pub(super) const FUNCTIONS: &[Def] = &[
         volatile: true,
         ..lax("set_config", (3, 3), "text", set_config)
     },
+    Def {
+        volatile: true,
+        ..strict("clock_timestamp", (0, 0), "timestamptz", |ctx, _| {
+            Ok(Cell::Int(ctx.services.clock.now_us()))
+        })
+    },
+    strict("statement_timestamp", (0, 0), "timestamptz", |ctx, _| {
+        Ok(Cell::Int(ctx.started_us))
+    }),
+    strict("transaction_timestamp", (0, 0), "timestamptz", |ctx, _| {
+        Ok(Cell::Int(ctx.started_us))
+    }),
     strict("getdatabaseencoding", (0, 0), "name", |_, _| {
         Ok("UTF8".into())
     }),
