@@ -61,7 +61,11 @@ impl SqlType {
             SqlType::Uuid => (2950, 2951),
             SqlType::Jsonb => (3802, 3807),
             SqlType::Struct(_) | SqlType::Map(..) => (114, 199),
-            SqlType::Array(element) => (element.oids().1, 0),
+            SqlType::Array(element) => match element.as_ref() {
+                // Dimensions are no part of the type.
+                SqlType::Array(_) => element.oids(),
+                element => (element.oids().1, 0),
+            },
         }
     }
 

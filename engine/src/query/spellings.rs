@@ -244,20 +244,7 @@ fn called(function: &mut Function) -> Option<Expr> {
         ("array_remove", [array, element]) => {
             Some(call("array_remove_all", vec![taken(array), taken(element)]))
         }
-        ("array_length", [array, dimension]) => {
-            let length = call("array_length", vec![taken(array), taken(dimension)]);
-            let length = call(
-                "nullif",
-                vec![length, Expr::value(Value::Number("0".to_owned(), false))],
-            );
-            Some(Expr::Cast {
-                kind: CastKind::Cast,
-                expr: Box::new(length),
-                data_type: DataType::Integer(None),
-                array: false,
-                format: None,
-            })
-        }
+        ("array_length", [array, dimension]) => Some(length(taken(array), taken(dimension))),
         ("age", [moment]) => Some(call(
             "age",
             vec![call("current_date", Vec::new()), taken(moment)],
@@ -286,6 +273,19 @@ fn called(function: &mut Function) -> Option<Expr> {
             })
         }
         _ => None,
+    }
+}
+
+/// The length of an array, NULL instead of zero.
+fn length(array: Expr, dimension: Expr) -> Expr {
+    let length = call("array_length", vec![array, dimension]);
+    let none = Expr::value(Value::Number("0".to_owned(), false));
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(call("nullif", vec![length, none])),
+        data_type: DataType::Integer(None),
+        array: false,
+        format: None,
     }
 }
 

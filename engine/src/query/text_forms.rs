@@ -25,8 +25,8 @@ pub fn formed(array: &ArrayRef, ty: &SqlType) -> Result<ArrayRef> {
             Err(_) => Err(invalid("uuid", text)),
         }),
         SqlType::Json => {
-            let texts = array.as_string::<i32>().iter().flatten();
-            texts.map(json).collect::<Result<()>>()?;
+            let mut texts = array.as_string::<i32>().iter().flatten();
+            texts.try_for_each(json)?;
             Ok(Arc::clone(array))
         }
         SqlType::Jsonb => texts(array, |text| json(text).map(|()| spaced(text))),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The function, in the place of DataFusion's.
 pub fn function() -> Arc<ScalarUDF> {
-    Plain::new("chr", vec![vec![DataType::Int64]], DataType::Utf8, |args| {
+    Plain::udf("chr", vec![vec![DataType::Int64]], DataType::Utf8, |args| {
         let codes = args[0].as_primitive::<Int64Type>();
         let texts = codes.iter().map(|code| code.map(character).transpose());
         Ok(Arc::new(texts.collect::<Result<StringArray>>()?))

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     let (text, bytes) = (DataType::Utf8, DataType::Binary);
     vec![
-        Plain::new(
+        Plain::udf(
             "encode_escape",
             vec![vec![bytes.clone()]],
             text.clone(),
@@ -24,7 +24,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
                 Ok(Arc::new(texts.collect::<StringArray>()))
             },
         ),
-        Plain::new("decode_escape", vec![vec![text]], bytes, |args| {
+        Plain::udf("decode_escape", vec![vec![text]], bytes, |args| {
             let texts = args[0].as_string::<i32>().iter();
             let bytes = texts.map(|text| text.map(decoded).transpose());
             let bytes = bytes.collect::<Result<Vec<_>>>()?;

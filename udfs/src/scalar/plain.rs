@@ -24,7 +24,7 @@ pub struct Plain {
 
 impl Plain {
     /// A function that takes any of some lists of types.
-    pub fn new(
+    pub fn udf(
         name: &'static str,
         takes: Vec<Vec<DataType>>,
         returns: DataType,

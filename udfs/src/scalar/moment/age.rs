@@ -24,7 +24,7 @@ fn pairs() -> Vec<Vec<DataType>> {
 
 /// `age`
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    vec![Plain::new("age", pairs(), INTERVAL, |args| {
+    vec![Plain::udf("age", pairs(), INTERVAL, |args| {
         each(args, |later, earlier| {
             let later = DateTime::from_timestamp_micros(later)?.naive_utc();
             let earlier = DateTime::from_timestamp_micros(earlier)?.naive_utc();
@@ -35,7 +35,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
 
 /// `timestamp - timestamp`
 pub fn difference() -> Arc<ScalarUDF> {
-    Plain::new("timestamp_sub", pairs(), INTERVAL, |args| {
+    Plain::udf("timestamp_sub", pairs(), INTERVAL, |args| {
         each(args, |later, earlier| {
             let micros = later.checked_sub(earlier)?;
             let days = i32::try_from(micros / MICROS_PER_DAY).ok()?;

@@ -20,7 +20,7 @@ const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
 /// The functions that have a name in SQL.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    let one = |name, body| Plain::new(name, vec![vec![INTERVAL]], INTERVAL, body);
+    let one = |name, body| Plain::udf(name, vec![vec![INTERVAL]], INTERVAL, body);
     vec![
         one("justify_days", |args| Ok(each(&args[0], justify_days))),
         one("justify_hours", |args| Ok(each(&args[0], justify_hours))),
@@ -35,7 +35,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
 /// `interval * double precision`
 pub fn product() -> Arc<ScalarUDF> {
     let takes = vec![vec![INTERVAL, DataType::Float64]];
-    Plain::new("interval_mul", takes, INTERVAL, |args| {
+    Plain::udf("interval_mul", takes, INTERVAL, |args| {
         scaled(args, |interval, factor| Ok(times(interval, |x| x * factor)))
     })
 }
@@ -43,7 +43,7 @@ pub fn product() -> Arc<ScalarUDF> {
 /// `interval / double precision`
 pub fn quotient() -> Arc<ScalarUDF> {
     let takes = vec![vec![INTERVAL, DataType::Float64]];
-    Plain::new("interval_div", takes, INTERVAL, |args| {
+    Plain::udf("interval_div", takes, INTERVAL, |args| {
         scaled(args, |interval, divisor| match divisor {
             0.0 => Err(zero_divisor()),
             _ => Ok(times(interval, |x| x / divisor)),
@@ -54,7 +54,7 @@ pub fn quotient() -> Arc<ScalarUDF> {
 /// What intervals are compared by: nanoseconds.
 pub fn key() -> Arc<ScalarUDF> {
     let returns = DataType::Decimal128(38, 0);
-    Plain::new("interval_key", vec![vec![INTERVAL]], returns, |args| {
+    Plain::udf("interval_key", vec![vec![INTERVAL]], returns, |args| {
         let intervals = args[0].as_primitive::<IntervalMonthDayNanoType>();
         let keys = intervals.iter().map(|interval| {
             let i = interval?;
@@ -68,7 +68,7 @@ pub fn key() -> Arc<ScalarUDF> {
 
 /// The text of an interval in the style `postgres`.
 pub fn text() -> Arc<ScalarUDF> {
-    Plain::new(
+    Plain::udf(
         "interval_text",
         vec![vec![INTERVAL]],
         DataType::Utf8,

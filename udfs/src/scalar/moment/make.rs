@@ -24,7 +24,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     use DataType::{Float64, Int64};
     let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
     vec![
-        Plain::new(
+        Plain::udf(
             "make_date",
             vec![vec![Int64; 3]],
             DataType::Date32,
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
                 Ok(Arc::new(made.collect::<Result<Date32Array>>()?))
             },
         ),
-        Plain::new(
+        Plain::udf(
             "make_time",
             vec![vec![Int64, Int64, Float64]],
             DataType::Time64(TimeUnit::Microsecond),
@@ -42,7 +42,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
                 Ok(Arc::new(made.collect::<Result<Time64MicrosecondArray>>()?))
             },
         ),
-        Plain::new(
+        Plain::udf(
             "make_timestamp",
             vec![vec![Int64, Int64, Int64, Int64, Int64, Float64]],
             timestamp,
@@ -56,7 +56,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
                 ))
             },
         ),
-        Plain::new(
+        Plain::udf(
             "make_interval",
             (0..=7)
                 .map(|n: usize| match n {

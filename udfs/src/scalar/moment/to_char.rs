@@ -222,6 +222,17 @@ fn year(out: &mut String, year: i32, digits: u8, tight: bool) -> std::fmt::Resul
     write!(out, "{shown:0width$}")
 }
 
+/// One of two abbreviations, perhaps with points.
+fn half(first: &'static str, second: &'static str, is_first: bool, points: bool) -> &'static str {
+    match (if is_first { first } else { second }, points) {
+        ("AM", true) => "A.M.",
+        ("PM", true) => "P.M.",
+        ("AD", true) => "A.D.",
+        ("BC", true) => "B.C.",
+        (plain, _) => plain,
+    }
+}
+
 /// The fields that are words or belong to the zone.
 fn word(
     out: &mut String,
@@ -241,24 +252,8 @@ fn word(
     let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
     // Names are padded to the longest of their kind.
     let (text, width) = match field {
-        Field::Meridiem(points) => {
-            let text = match (t.hour() < 12, points) {
-                (true, false) => "AM",
-                (true, true) => "A.M.",
-                (false, false) => "PM",
-                (false, true) => "P.M.",
-            };
-            (text, 0)
-        }
-        Field::Era(points) => {
-            let text = match (t.year() > 0, points) {
-                (true, false) => "AD",
-                (true, true) => "A.D.",
-                (false, false) => "BC",
-                (false, true) => "B.C.",
-            };
-            (text, 0)
-        }
+        Field::Meridiem(points) => (half("AM", "PM", t.hour() < 12, points), 0),
+        Field::Era(points) => (half("AD", "BC", t.year() > 0, points), 0),
         Field::MonthName => (MONTHS[month], 9),
         Field::MonthAbbreviation => (&MONTHS[month][..3], 0),
         Field::DayName => (DAYS[day], 9),

@@ -15,13 +15,13 @@ use std::sync::Arc;
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     use DataType::Float64;
     vec![
-        Plain::new("ln", vec![vec![Float64]], Float64, |args| {
+        Plain::udf("ln", vec![vec![Float64]], Float64, |args| {
             logarithm(&args[0], f64::ln)
         }),
-        Plain::new("log10", vec![vec![Float64]], Float64, |args| {
+        Plain::udf("log10", vec![vec![Float64]], Float64, |args| {
             logarithm(&args[0], f64::log10)
         }),
-        Plain::new(
+        Plain::udf(
             "log",
             vec![vec![Float64], vec![Float64, Float64]],
             Float64,
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
                 _ => logarithm(&args[0], f64::log10),
             },
         ),
-        Plain::new("sqrt", vec![vec![Float64]], Float64, |args| {
+        Plain::udf("sqrt", vec![vec![Float64]], Float64, |args| {
             checked(&args[0], |x| match x < 0.0 {
                 true => Err(("2201F", "cannot take square root of a negative number")),
                 false => Ok(x.sqrt()),
@@ -45,7 +45,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
 /// `a / b` of double precision: 22012 for a divisor of zero. For plans; it has no name in SQL.
 pub fn division() -> Arc<ScalarUDF> {
     use DataType::Float64;
-    Plain::new("float_div", vec![vec![Float64, Float64]], Float64, quotient)
+    Plain::udf("float_div", vec![vec![Float64, Float64]], Float64, quotient)
 }
 
 fn quotient(args: &[ArrayRef]) -> Result<ArrayRef> {
