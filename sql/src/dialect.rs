@@ -87,6 +87,11 @@ impl Dialect for AlcedoDialect {
         if is_question(parser) {
             return Some(Ok(self.prec_value(Precedence::PgOther)));
         }
+        // Only NOTNULL and IS NOT NULL are operators: after DEFAULT 0 a NOT NULL is the column's.
+        let word = |at: usize, keyword| matches!(&parser.peek_nth_token_ref(at).token, Token::Word(w) if w.keyword == keyword);
+        if word(0, Keyword::NOT) && word(1, Keyword::NULL) {
+            return Some(Ok(self.prec_unknown()));
+        }
         self.0.get_next_precedence(parser)
     }
 

@@ -39,6 +39,10 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
             Error::user(SqlState::SYNTAX_ERROR, plain(&inner.to_string()))
         }
         DataFusionError::Plan(text) => from_plan(&text),
+        DataFusionError::NotImplemented(text) if is_subquery(&text) => {
+            Error::unsupported("a subquery in this place is not supported yet")
+                .hint("Put it into WHERE, or write it as a join.")
+        }
         DataFusionError::NotImplemented(text) => Error::unsupported(plain(&text)),
         DataFusionError::Configuration(text) => {
             Error::user(SqlState::INVALID_PARAMETER_VALUE, plain(&text))
@@ -337,6 +341,19 @@ fn from_schema(error: &SchemaError) -> Error {
     }
 }
 
+/// Whether the planner could not take a subquery out of an expression.
+fn is_subquery(text: &str) -> bool {
+    text.contains("does not support logical expression")
+        && [
+            "Exists(",
+            "InSubquery(",
+            "SetComparison(",
+            "OuterReferenceColumn(",
+        ]
+        .iter()
+        .any(|kind| text.contains(kind))
+}
+
 fn from_plan(text: &str) -> Error {
     if let Some(error) = no_such_call(text)
         .or_else(|| no_such_operator(text))
@@ -554,7 +571,7 @@ fn exhausted(text: &str) -> Error {
         "out of memory for this query",
     )
     .detail(format!("{}.", plain(text).trim_end_matches('.')))
-    .hint("Raise memory_bytes_max in the configuration, or read less at once.")
+    .hint("Raise max in the section [memory] of the configuration, or read less at once.")
 }
 
 /// DataFusion's text as PostgreSQL would put it: without its prefixes, first letter small, no full stop.

@@ -172,6 +172,10 @@ pub fn from_io(error: &std::io::Error) -> Error {
         std::io::ErrorKind::PermissionDenied => {
             Error::user(SqlState::INSUFFICIENT_PRIVILEGE, error.to_string())
         }
+        // Spilled files are written by those who keep only the text of what went wrong.
+        _ if error.to_string().contains("No space left on device") => {
+            from_io(&std::io::ErrorKind::StorageFull.into())
+        }
         _ => Error::new(Kind::Unavailable, SqlState::IO_ERROR, error.to_string()),
     }
 }
@@ -203,6 +207,14 @@ pub fn from_store(error: &object_store::Error) -> Error {
             format!("the object store refused access to \"{path}\""),
         )
         .hint("Check the keys in CREATE SECRET (TYPE s3, …) and its SCOPE."),
+        // Without keys the client asks the cloud's machine for some, at the address that all clouds use.
+        other if other.to_string().contains("169.254.169.254") => Error::user(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "there are no keys for this bucket",
+        )
+        .hint(
+            "Give them with CREATE SECRET n (TYPE s3, KEY_ID '…', SECRET '…', REGION '…', SCOPE 's3://bucket'), or in the server's environment as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        ),
         other => refusal(&other.to_string()).unwrap_or_else(|| {
             let cause = format!("the object store cannot be used: {}", innermost(other));
             Error::new(Kind::Unavailable, SqlState::IO_ERROR, cause).detail(other.to_string())

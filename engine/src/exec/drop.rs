@@ -7,7 +7,8 @@ use super::Output;
 use crate::catalog::store::no_secret;
 use crate::catalog::{ObjectName, Property, Relation, RelationKind, Snapshot};
 use crate::error::{Error, Result};
-use crate::query::Context;
+use crate::lake::stores::secret_of;
+use crate::query::{Context, system};
 use alcedo_sql::SqlState;
 use alcedo_sql::options::closest;
 use alcedo_sql::statement::{Drop, Name, ObjectKind};
@@ -97,6 +98,13 @@ fn find(ctx: &Context, snapshot: &Snapshot, kind: ObjectKind, name: &Name) -> Re
                     SqlState::INVALID_NAME,
                     "a schema's name has one part",
                 ));
+            }
+            if system::SCHEMAS.contains(&name.name.as_str()) {
+                let text = format!(
+                    "cannot drop schema {} because it is required by the database system",
+                    name.name
+                );
+                return Err(Error::user(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, text));
             }
             if !snapshot.schemas.contains_key(&name.name) {
                 return Err(ctx.no_schema(&name.name));
@@ -280,6 +288,7 @@ fn dependents(snapshot: &Snapshot, target: &Target) -> Vec<Dependent> {
                     .properties
                     .values()
                     .any(|p| matches!(p, Property::Secret(n) if n == secret)),
+                RelationKind::External(e) => secret_of(snapshot, &e.location) == Some(secret),
                 _ => false,
             };
             let found = snapshot.relations.iter().filter(|(_, r)| uses(r));

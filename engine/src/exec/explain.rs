@@ -16,7 +16,7 @@ pub(crate) async fn run(ctx: &Context, explain: &Explain) -> Result<Output> {
     let Statement::Query(query) = explain.statement.as_ref() else {
         return Err(
             Error::unsupported("EXPLAIN of this statement is not implemented")
-                .hint("EXPLAIN takes SELECT, VALUES, TABLE and WITH."),
+                .hint("So far EXPLAIN shows queries: SELECT, VALUES, TABLE and WITH."),
         );
     };
     let plan = ctx.plan_query(query).await?;

@@ -71,7 +71,8 @@ pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
             let sources: Vec<Option<usize>> = (0..wanted.len()).map(Some).collect();
             let plan = project(&ctx, plan, &wanted, &sources).await?;
             let rows = ctx.stream(plan).await?;
-            source::produce(ctx.source_access(), &name, source, &given, rows).await?
+            let produced = source::produce(ctx.source_access(), &name, source, &given, rows);
+            produced.await.map_err(|e| ctx.cancel.named(e))?
         }
         RelationKind::Table(table) => {
             let given = if s.query.is_some() {

@@ -5,7 +5,10 @@ use crate::catalog::Column;
 use crate::error::{Error, Result};
 use crate::types::arrow_field;
 use alcedo_sql::SqlState;
-use alcedo_sql::ast::{Expr, Query, SelectItem, SetExpr, UnaryOperator, Value};
+use alcedo_sql::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Query, SelectItem, SetExpr,
+    UnaryOperator, Value,
+};
 use alcedo_sql::types::SqlType;
 use datafusion::arrow::datatypes::FieldRef;
 
@@ -106,6 +109,8 @@ fn literal(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) 
                 let text = quoted.value.clone();
                 typed_text(expr, &text, &column.ty)
             }
+            // Types that only we have are not written in SQL; a NULL fits them as it is.
+            Value::Null if is_composite(&column.ty) => Ok(()),
             Value::Null => typed(expr, &column.ty),
             Value::Number(digits, _) => {
                 let text = digits.clone();
@@ -134,8 +139,70 @@ fn literal(expr: &mut Expr, column: &Column, types: &mut Vec<Option<FieldRef>>) 
             };
             digits.map_or(Ok(()), |text| number(expr, &text, &column.ty))
         }
+        Expr::Tuple(_) => row(expr, column),
+        Expr::Function(call) if call.name.to_string().eq_ignore_ascii_case("row") => {
+            row(expr, column)
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether a type has fields of its own.
+fn is_composite(ty: &SqlType) -> bool {
+    match ty {
+        SqlType::Struct(_) | SqlType::Map(..) => true,
+        SqlType::Array(element) => is_composite(element),
+        _ => false,
+    }
+}
+
+/// The fields of a row, with the names that the column has for them.
+fn row(expr: &mut Expr, column: &Column) -> Result<()> {
+    let SqlType::Struct(fields) = &column.ty else {
+        return Ok(());
+    };
+    let values: Vec<Expr> = match expr {
+        Expr::Tuple(values) => std::mem::take(values),
+        Expr::Function(call) => call_values(call),
+        _ => return Ok(()),
+    };
+    if values.len() != fields.len() {
+        let text = format!(
+            "column \"{}\" has {} fields, but the row has {}",
+            column.name,
+            fields.len(),
+            values.len()
+        );
+        return Err(Error::user(SqlState::DATATYPE_MISMATCH, text));
+    }
+    let mut named =
+        alcedo_sql::parse_expression("named_struct()").map_err(|e| Error::from(e).placeless())?;
+    if let Expr::Function(call) = &mut named
+        && let FunctionArguments::List(list) = &mut call.args
+    {
+        for (value, field) in values.into_iter().zip(fields) {
+            let name = Value::SingleQuotedString(field.0.clone()).with_empty_span();
+            for part in [Expr::Value(name), value] {
+                list.args
+                    .push(FunctionArg::Unnamed(FunctionArgExpr::Expr(part)));
+            }
+        }
+    }
+    *expr = named;
+    Ok(())
+}
+
+/// The arguments of `row(…)`; they are taken.
+fn call_values(call: &mut Function) -> Vec<Expr> {
+    let FunctionArguments::List(list) = &mut call.args else {
+        return Vec::new();
+    };
+    let args = std::mem::take(&mut list.args).into_iter();
+    args.filter_map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    })
+    .collect()
 }
 
 /// A number for a column of numbers is read in the column's type, so that none loses digits on the way.

@@ -77,7 +77,8 @@ fn table_text(name: &ObjectName, columns: &[Column], checks: &[(String, String)]
 fn model_text(name: &ObjectName, model: &Model) -> Result<String> {
     let options = match model.options.as_str() {
         "" | "()" => String::new(),
-        options => format!(" OPTIONS {options}"),
+        options if options.starts_with('(') => format!(" OPTIONS {options}"),
+        options => format!(" OPTIONS ({options})"),
     };
     if let Some(query) = &model.query {
         return Ok(format!(

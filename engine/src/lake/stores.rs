@@ -162,9 +162,7 @@ impl Stores {
         bucket: &str,
         url: &str,
     ) -> Result<(Arc<dyn ObjectStore>, ObjectStoreUrl)> {
-        let secrets = snapshot.secrets.iter().filter(|(_, s)| s.kind == "s3");
-        let fitting = secrets.filter(|(_, s)| s.scope.as_deref().is_none_or(|s| covers(s, url)));
-        let best = fitting.max_by_key(|(_, s)| s.scope.as_deref().map_or(0, str::len));
+        let best = secret_of(snapshot, url).and_then(|name| snapshot.secrets.get_key_value(name));
         let (scheme, sealed) = match best {
             Some((_, secret)) => (format!("s3-{}", secret.oid), secret.sealed.clone()),
             None => ("s3".to_owned(), String::new()),
@@ -233,6 +231,17 @@ fn open_bucket(
         .hint("Give keys with CREATE SECRET n (TYPE s3, KEY_ID '…', SECRET '…', REGION '…').")
     })?;
     Ok(Arc::new(store))
+}
+
+/// The secret of a location in a bucket: of those whose scope covers it, the one with the longest.
+pub fn secret_of<'a>(snapshot: &'a Snapshot, url: &str) -> Option<&'a String> {
+    if !url.starts_with("s3://") && !url.starts_with("s3a://") {
+        return None;
+    }
+    let secrets = snapshot.secrets.iter().filter(|(_, s)| s.kind == "s3");
+    let fitting = secrets.filter(|(_, s)| s.scope.as_deref().is_none_or(|s| covers(s, url)));
+    let best = fitting.max_by_key(|(_, s)| s.scope.as_deref().map_or(0, str::len));
+    best.map(|(name, _)| name)
 }
 
 /// Whether a location is a scope or lies below it: `s3://b/p` covers `s3://b/p/x`, but not `s3://b/private`.

@@ -5,11 +5,12 @@
 //! | floating point or numeric to integer | rounding, 22003 |
 //! | to `varchar(n)`, `char(n)` | cutting |
 //! | text to uuid, json, jsonb | reading, 22P02 |
-//! | interval to text | PostgreSQL's style |
+//! | interval and floating point to text | PostgreSQL's style |
 
 use super::text_forms::ToForm;
 use crate::types::sql_type;
 use alcedo_sql::types::SqlType;
+use alcedo_udfs::scalar::convert::float;
 use alcedo_udfs::scalar::convert::integer::ToInteger;
 use alcedo_udfs::scalar::convert::text::ToLength;
 use alcedo_udfs::scalar::moment::interval;
@@ -38,6 +39,7 @@ pub(super) fn planned(written: &Cast, schema: &DFSchema) -> Option<Expr> {
     }
     let shown = || match from.data_type() {
         DataType::Interval(_) => call(interval::text().as_ref().clone(), value()),
+        ty if ty.is_floating() => call(float::text().as_ref().clone(), value()),
         ty if text(ty) => value(),
         _ => cast(value(), DataType::Utf8),
     };
@@ -54,7 +56,10 @@ pub(super) fn planned(written: &Cast, schema: &DFSchema) -> Option<Expr> {
             let form = !known && text(from.data_type());
             form.then(|| call(ToForm::new(ty, field).into(), shown()))
         }
-        _ => matches!(from.data_type(), DataType::Interval(_)).then(shown),
+        _ => {
+            let own = from.data_type().is_floating();
+            (own || matches!(from.data_type(), DataType::Interval(_))).then(shown)
+        }
     }
 }
 

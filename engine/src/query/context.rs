@@ -187,6 +187,12 @@ impl Context {
 
     /// 42P01, or 3F000 when not even the schema is there.
     pub(super) fn no_relation(&self, schema: Option<&str>, name: &str) -> Error {
+        if let Some(schema) = schema.filter(|s| system::table(self, s, name).is_some()) {
+            return Error::user(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{schema}.{name}\" is a system catalog"),
+            );
+        }
         let error = Error::user(
             SqlState::UNDEFINED_TABLE,
             format!("relation \"{}\" does not exist", written(schema, name)),

@@ -179,6 +179,17 @@ impl Cancel {
         Error::canceled()
     }
 
+    /// An error of those who know of the cancel but not of its reason, with the reason.
+    pub fn named(&self, error: Error) -> Error {
+        if error.state() != SqlState::QUERY_CANCELED {
+            return error;
+        }
+        match &error.fields().detail {
+            Some(detail) => self.error().detail(detail.clone()),
+            None => self.error(),
+        }
+    }
+
     /// An error once the statement is cancelled: for loops that do not wait.
     pub fn check(&self) -> Result<(), Error> {
         if self.token.is_cancelled() {

@@ -3,18 +3,20 @@
 //! The first place that gives a type decides, as in PostgreSQL; a cast around a parameter is such a place, and so is
 //! `x = ANY($1)`, an array of what `x` is.
 
+use crate::error::datafusion::into_datafusion;
 use crate::error::{Error, Result};
 use crate::query::error::from_datafusion;
 use crate::types::{arrow_field, sql_type};
 use alcedo_sql::SqlState;
 use alcedo_sql::types::SqlType;
-use datafusion::arrow::datatypes::FieldRef;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, Placeholder, TryCast};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The parameters of a plan.
 #[derive(Debug, Default)]
@@ -75,17 +77,7 @@ impl Parameters {
     }
 
     fn note(&mut self, id: &str, field: Option<&FieldRef>) -> Result<()> {
-        let number = id
-            .trim_start_matches('$')
-            .parse::<usize>()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| {
-                Error::user(
-                    SqlState::UNDEFINED_PARAMETER,
-                    format!("there is no parameter {id}"),
-                )
-            })?;
+        let number = number(id)?;
         let known = self.types.entry(number).or_default();
         let field = field.filter(|f| !f.data_type().is_null());
         match (known.as_ref(), field) {
@@ -95,6 +87,61 @@ impl Parameters {
         }
         Ok(())
     }
+}
+
+/// Parameters among the arguments of table functions, by number.
+///
+/// Such a function wants its arguments as constants, but a statement is prepared before it has values: others stand
+/// in for them, and the statement is planned again when it runs.
+#[derive(Debug, Default)]
+pub(super) struct Arguments(Mutex<BTreeMap<usize, FieldRef>>);
+
+impl Arguments {
+    /// An argument with constants in the place of parameters, of the types that are declared; numbers otherwise.
+    pub fn stand_in(
+        &self,
+        argument: Expr,
+        declared: &[Option<FieldRef>],
+    ) -> DataFusionResult<Expr> {
+        let replaced = argument.transform_up(|expr| {
+            let Expr::Placeholder(placeholder) = &expr else {
+                return Ok(Transformed::no(expr));
+            };
+            let number = number(&placeholder.id).map_err(into_datafusion)?;
+            let declared = declared.get(number - 1).and_then(Clone::clone);
+            let field = declared.unwrap_or_else(|| arrow_field("", &SqlType::Int8, true));
+            let value = some_value(field.data_type())?;
+            let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.insert(number, field);
+            Ok(Transformed::yes(Expr::Literal(value, None)))
+        });
+        Ok(replaced?.data)
+    }
+
+    /// Those that were met, with their types.
+    pub fn met(self) -> BTreeMap<usize, FieldRef> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value that a step of a series may have.
+fn some_value(ty: &DataType) -> DataFusionResult<ScalarValue> {
+    match ty {
+        DataType::Interval(_) => Ok(ScalarValue::new_interval_mdn(0, 1, 0)),
+        ty => ScalarValue::new_one(ty).or_else(|_| ScalarValue::new_default(ty)),
+    }
+}
+
+/// The number of `$1`.
+///
+/// # Errors
+/// 42P02 for names that are no numbers.
+fn number(id: &str) -> Result<usize> {
+    let number = id.trim_start_matches('$').parse::<usize>().ok();
+    number.filter(|n| *n > 0).ok_or_else(|| {
+        let text = format!("there is no parameter {id}");
+        Error::user(SqlState::UNDEFINED_PARAMETER, text)
+    })
 }
 
 /// The type of arrays whose elements are such an expression.

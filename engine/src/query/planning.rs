@@ -6,7 +6,7 @@
 
 use super::error::{from_datafusion, into_datafusion};
 use super::missing::{Missing, placed};
-use super::parameters::Parameters;
+use super::parameters::{Arguments, Parameters};
 use super::state::register;
 use super::{Context, names, numbers, predict, spellings, system, table_functions};
 use crate::catalog::View;
@@ -33,7 +33,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Views inside views, at most.
@@ -48,6 +48,16 @@ pub struct Planned {
     pub parameters: Vec<FieldRef>,
     /// Whether it reads nothing that may move: no table, no source, no model.
     pub constant: bool,
+    /// Whether values stand in it that only took the place of parameters: it is to be planned again.
+    pub provisional: bool,
+}
+
+/// A plan with its placeholders left in.
+struct Raw {
+    plan: LogicalPlan,
+    constant: bool,
+    /// Parameters that are no longer in it: arguments of table functions.
+    arguments: BTreeMap<usize, FieldRef>,
 }
 
 /// What DataFusion's planner asks for, answered from what was looked up before.
@@ -55,6 +65,7 @@ struct Names<'a> {
     context: &'a Context,
     state: &'a SessionState,
     tables: HashMap<TableReference, Arc<dyn TableSource>>,
+    arguments: Arguments,
 }
 
 impl ContextProvider for Names<'_> {
@@ -190,10 +201,15 @@ impl ContextProvider for Names<'_> {
 impl Names<'_> {
     /// A constant argument as the literal that table functions ask for; whole numbers as bigint.
     fn constant(&self, arg: Expr) -> Result<Expr, DataFusionError> {
-        let varies = arg.any_column_refs()
-            || arg.contains_outer()
-            || arg.is_volatile()
-            || has_placeholder(&arg)?;
+        let context = self.context;
+        let arg = match (has_placeholder(&arg)?, context.parameters.is_empty()) {
+            (false, _) => arg,
+            (true, true) => self.arguments.stand_in(arg, &context.parameter_types)?,
+            (true, false) => context
+                .expression_with_values(arg)
+                .map_err(into_datafusion)?,
+        };
+        let varies = arg.any_column_refs() || arg.contains_outer() || arg.is_volatile();
         if varies {
             return Ok(arg);
         }
@@ -224,7 +240,7 @@ impl Context {
     /// # Errors
     /// Everything wrong with the query, with its SQLSTATE and place.
     pub async fn plan_query(&self, query: &ast::Query) -> Result<LogicalPlan> {
-        let (plan, _) = self.plan_raw(query).await?;
+        let plan = self.plan_raw(query).await?.plan;
         self.with_values(plan)
     }
 
@@ -248,6 +264,7 @@ impl Context {
             context: self,
             state: &state,
             tables,
+            arguments: Arguments::default(),
         };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
@@ -263,8 +280,13 @@ impl Context {
 
     /// Plans a query for a prepared statement: types of parameters found, nothing optimised.
     pub async fn prepare_query(&self, query: &ast::Query) -> Result<Planned> {
-        let (plan, constant) = self.plan_raw(query).await?;
-        let (parameters, complete) = self.parameters_of(&plan)?;
+        let raw = self.plan_raw(query).await?;
+        let (parameters, complete) = self.parameters_of(&raw)?;
+        let Raw {
+            plan,
+            constant,
+            arguments,
+        } = raw;
         let (plan, parameters) = if complete {
             (plan, parameters)
         } else {
@@ -273,7 +295,7 @@ impl Context {
                 parameter_types: parameters.iter().cloned().map(Some).collect(),
                 ..self.clone()
             };
-            (typed.plan_raw(query).await?.0, parameters)
+            (typed.plan_raw(query).await?.plan, parameters)
         };
         let state = self.state()?;
         let plan = state
@@ -284,6 +306,7 @@ impl Context {
             plan,
             parameters,
             constant,
+            provisional: !arguments.is_empty(),
         })
     }
 
@@ -301,9 +324,10 @@ impl Context {
             ..self.clone()
         };
         let query = alcedo_sql::parse_query(&view.text).map_err(|e| Error::from(e).placeless())?;
-        let (plan, _) = Box::pin(inner.plan_raw(&query))
+        let plan = Box::pin(inner.plan_raw(&query))
             .await
-            .map_err(Error::placeless)?;
+            .map_err(Error::placeless)?
+            .plan;
         // Columns as they were when the view was made: names, order and types are the catalog's.
         let all: Vec<Expr> = plan
             .schema()
@@ -343,7 +367,7 @@ impl Context {
     }
 
     /// Plans with placeholders left in; tells whether the plan reads nothing that moves.
-    async fn plan_raw(&self, written: &ast::Query) -> Result<(LogicalPlan, bool)> {
+    async fn plan_raw(&self, written: &ast::Query) -> Result<Raw> {
         let mut query = Box::new(written.clone());
         let (state, tables) = self.look_up(&mut query).await?;
         let constant = tables.is_empty();
@@ -351,13 +375,18 @@ impl Context {
             context: self,
             state: &state,
             tables,
+            arguments: Arguments::default(),
         };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
         let plan = planner
             .sql_statement_to_plan_with_context(ast::Statement::Query(query), &mut planner_context)
             .map_err(|e| placed(from_datafusion(e), written))?;
-        Ok((plan, constant))
+        Ok(Raw {
+            plan,
+            constant,
+            arguments: names.arguments.met(),
+        })
     }
 
     /// Prepares a query for planning: client spellings and models bound, output named, tables found.
@@ -395,8 +424,14 @@ impl Context {
     }
 
     /// Parameter types in order of number, and whether all were known; the unknown are text.
-    fn parameters_of(&self, plan: &LogicalPlan) -> Result<(Vec<FieldRef>, bool)> {
-        let Parameters { types, settled } = Parameters::of(plan)?;
+    fn parameters_of(&self, raw: &Raw) -> Result<(Vec<FieldRef>, bool)> {
+        let Parameters { mut types, settled } = Parameters::of(&raw.plan)?;
+        for (number, field) in &raw.arguments {
+            types
+                .entry(*number)
+                .or_default()
+                .get_or_insert_with(|| Arc::clone(field));
+        }
         let last = types.keys().next_back().copied().unwrap_or(0);
         let count = last.max(self.parameter_types.len());
         if count > usize::from(u16::MAX) {

@@ -16,6 +16,8 @@
 //! | `array_length(a, n)` | the same, NULL instead of zero, an integer |
 //! | `(a, b) IS NULL` | `a IS NULL AND b IS NULL` |
 //! | `encode(b, 'escape')`, `decode(t, 'escape')` | `encode_escape(b)`, `decode_escape(t)` |
+//! | `encode(b, 'base64')`, `decode(t, 'base64')` | the same with `'base64pad'` |
+//! | `gen_random_uuid()` | `uuid()::uuid` |
 //! | `convert_to(t, 'UTF8')` | `t::bytea` |
 
 use super::names::normal;
@@ -249,14 +251,28 @@ fn called(function: &mut Function) -> Option<Expr> {
             "age",
             vec![call("current_date", Vec::new()), taken(moment)],
         )),
+        ("gen_random_uuid", []) => Some(Expr::Cast {
+            kind: CastKind::Cast,
+            expr: Box::new(call("uuid", Vec::new())),
+            data_type: DataType::Uuid,
+            array: false,
+            format: None,
+        }),
         ("to_date", [text, format]) => Some(call("to_date_by", vec![taken(text), taken(format)])),
         ("to_timestamp", [text, format]) => {
             Some(call("to_timestamp_by", vec![taken(text), taken(format)]))
         }
         ("encode" | "decode", [value, Expr::Value(form)]) => {
             let form = form.value.clone().into_string().unwrap_or_default();
-            form.eq_ignore_ascii_case("escape")
-                .then(|| call(&format!("{name}_escape"), vec![taken(value)]))
+            match form.to_ascii_lowercase().as_str() {
+                "escape" => Some(call(&format!("{name}_escape"), vec![taken(value)])),
+                // Whole groups of four, as everybody else writes them.
+                "base64" => {
+                    let padded = Expr::value(Value::SingleQuotedString("base64pad".to_owned()));
+                    Some(call(&name, vec![taken(value), padded]))
+                }
+                _ => None,
+            }
         }
         ("convert_to", [text, Expr::Value(encoding)]) => {
             let name = encoding.value.clone().into_string().unwrap_or_default();

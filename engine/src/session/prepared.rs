@@ -253,7 +253,7 @@ impl Session {
         let same = made.version == ctx.snapshot.version && made.search_path == ctx.search_path;
         let output = if same && inner.may_keep && !fresh {
             Output::Rows(self.again(ctx, inner, planned).await?)
-        } else if same && (planned.constant || fresh) {
+        } else if same && !planned.provisional && (planned.constant || fresh) {
             let plan = ctx.with_values(planned.plan.clone())?;
             Box::pin(exec::execute(ctx, plan)).await?
         } else {

@@ -79,7 +79,7 @@ impl Block {
             return Err(
                 Error::unsupported("writes in a transaction block are not atomic yet")
                     .detail("The session has transaction_writes = error.")
-                    .hint("Write outside of a block, or set transaction_writes to warn."),
+                    .hint("Write outside of a block, or set transaction_writes to warning."),
             );
         }
         if !self.wrote {

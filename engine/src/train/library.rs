@@ -121,6 +121,8 @@ pub(super) fn library(options: Options) -> Result<BTreeMap<String, String>> {
         }
         let value = if name == "boosting" {
             boosting(&entry)?
+        } else if name == "metric" {
+            metric(&entry)?
         } else {
             rendered(&entry)?
         };
@@ -166,6 +168,71 @@ fn boosting(entry: &OptionEntry) -> Result<String> {
             .hint("Booster types are: gbtree, dart, rf.")
             .at(entry.position)),
     }
+}
+
+/// Metrics by the library's names, which leaves out silently what it does not know.
+const METRICS: &[&str] = &[
+    "auc",
+    "auc_mu",
+    "average_precision",
+    "binary",
+    "binary_error",
+    "binary_logloss",
+    "cross_entropy",
+    "cross_entropy_lambda",
+    "custom",
+    "fair",
+    "gamma",
+    "gamma_deviance",
+    "huber",
+    "kldiv",
+    "kullback_leibler",
+    "l1",
+    "l2",
+    "l2_root",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mse",
+    "multi_error",
+    "multi_logloss",
+    "multiclass",
+    "multiclass_ova",
+    "multiclassova",
+    "na",
+    "none",
+    "null",
+    "ova",
+    "ovr",
+    "poisson",
+    "quantile",
+    "r2",
+    "regression",
+    "regression_l1",
+    "regression_l2",
+    "rmse",
+    "root_mean_squared_error",
+    "softmax",
+    "tweedie",
+    "xentlambda",
+    "xentropy",
+];
+
+fn metric(entry: &OptionEntry) -> Result<String> {
+    let text = rendered(entry)?.to_lowercase();
+    let unknown = text
+        .split(',')
+        .find(|name| !name.is_empty() && !METRICS.contains(name));
+    let Some(name) = unknown else {
+        return Ok(text);
+    };
+    let error = bad(format!("unrecognized metric \"{name}\"")).at(entry.position);
+    Err(match closest(name, METRICS.iter().copied()) {
+        Some(meant) => error.hint(format!("Did you mean \"{meant}\"?")),
+        None => error.hint("Metrics are those of LightGBM, such as auc, binary_logloss, rmse, l1 or multi_logloss."),
+    })
 }
 
 /// A value as the library reads it: lists with commas, inner lists in brackets, no blanks.

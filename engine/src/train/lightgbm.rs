@@ -137,7 +137,8 @@ impl Dataset {
             }
             None => Self::from_sample(part, parameters)?,
         };
-        let weighted = i32::from(part.weighted());
+        // A data set by reference has room for weights when its reference has them, and refuses more.
+        let weighted = i32::from(part.weighted() && reference.is_none());
         // SAFETY: the data set is alive; one thread pushes, and the library may use `threads` inside.
         check(unsafe {
             sys::LGBM_DatasetInitStreaming(dataset.handle, weighted, 0, 0, 1, 1, threads as i32)
@@ -466,6 +467,8 @@ fn check(answer: c_int) -> Result<()> {
     }
     // SAFETY: the text belongs to this thread and stays until its next failing call.
     let message = unsafe { CStr::from_ptr(sys::LGBM_GetLastError()) }.to_string_lossy();
+    // Where it was found in the library's sources is nobody's business.
+    let message = message.split(" at /").next().unwrap_or_default();
     let message = message.trim().trim_end_matches(['.', ' ']);
     let lower = message.to_lowercase();
     if lower.contains("bad allocation") || lower.contains("bad_alloc") {

@@ -106,7 +106,7 @@ fn io(error: &std::io::Error) -> Error {
             SqlState::DISK_FULL,
             "no space left on device",
         )
-        .hint("Training data is spooled to temp_dir: free some space there.");
+        .hint("Training data is spooled to spill_dir in the section [memory] of the configuration: free some space there.");
     }
     Error::new(
         Kind::Unavailable,

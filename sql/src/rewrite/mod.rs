@@ -29,6 +29,7 @@ mod clauses;
 mod decorations;
 mod moment_literal;
 mod session_functions;
+mod similar;
 mod trims;
 
 pub(crate) use decorations::check_collation;
@@ -89,6 +90,21 @@ impl VisitorMut for Rewriter {
         }
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
+        if let TableFactor::Table {
+            sample: Some(_),
+            name,
+            ..
+        } = factor
+        {
+            let text = "TABLESAMPLE is not supported";
+            let error = SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, text)
+                .hint("Use WHERE random() < 0.01.");
+            return ControlFlow::Break((error, name.span()));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
         clauses::ordinality(factor);
         ControlFlow::Continue(())
@@ -98,6 +114,7 @@ impl VisitorMut for Rewriter {
         let done = decorations::strip(expr)
             .and_then(|()| array_literal::expand(expr))
             .and_then(|()| cast_literal::read(expr))
+            .and_then(|()| similar::to_regex(expr))
             .map(|()| {
                 moment_literal::spell(expr);
                 session_functions::call(expr);
@@ -136,7 +153,7 @@ fn refusal(query: &Query) -> Option<SqlError> {
     match query.body.as_ref() {
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
             unsupported(
-                "WITH before a changing statement is not supported",
+                "a changing statement inside a query is not supported",
                 "Put the WITH into the query or the subquery that reads it.",
             )
         }

@@ -345,6 +345,14 @@ async fn a_source_begins_where_it_was_made_to() {
         session.rows(seen).await,
         [cells(&["10", "0", "5", "0", "4"])]
     );
+    let offsets = "select source_name, start_offsets from streams.sources where source_name in ('latest', 'placed') order by 1";
+    assert_eq!(
+        session.rows(offsets).await,
+        [
+            cells(&["latest", r#"{"0":5,"1":5}"#]),
+            cells(&["placed", r#"{"0":4,"1":2}"#])
+        ]
+    );
     send("begun", records(10, 20));
     assert_eq!(
         session.rows(seen).await,

@@ -43,13 +43,14 @@ pub(crate) fn table(
     schema: &str,
     name: &str,
 ) -> Option<Result<Arc<dyn TableProvider>>> {
-    if schema == "streams" {
+    if schema == "streams" && streams::NAMES.contains(&name) {
         return streams::table(ctx, name);
     }
     let columns = columns::of(schema, name)?;
     let rows = match schema {
         "pg_catalog" => pg_catalog::rows(ctx, name),
         "ml" => ml::rows(ctx, name),
+        "streams" => streams::rows(ctx, name),
         _ => information_schema::rows(ctx, name),
     };
     Some(rows.and_then(|rows| columns::provider(columns, &rows)))

@@ -96,6 +96,14 @@ impl Declared {
             return Err(error.hint("The connector is 'kafka'."));
         }
         let topic = topic.ok_or_else(|| missing(TOPIC, "topic = 'name'"))?;
+        let sasl = matches!(properties.get("security.protocol"), Some(Property::Plain(p)) if p.to_lowercase().starts_with("sasl"));
+        if sasl
+            && !properties.contains_key("sasl.mechanism")
+            && !properties.contains_key("sasl.mechanisms")
+        {
+            let example = "properties.sasl.mechanism = 'PLAIN', or 'SCRAM-SHA-256'";
+            return Err(missing("properties.sasl.mechanism", example));
+        }
         let servers = servers
             .ok_or_else(|| missing(SERVERS[0], "properties.bootstrap.server = 'host:9092'"))?;
         properties.insert("bootstrap.servers".to_owned(), servers);

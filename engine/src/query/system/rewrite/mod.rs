@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `'t'::regclass`, `x::regtype` … | an oid; a name where it is shown or becomes text (`casts`) |
 //! | `(SELECT a FROM …)` as a value | at most one row, 21000 otherwise (`subqueries`) |
+//! | `a > ALL (SELECT b …)` | `a > ALL (SELECT x FROM (SELECT b …) AS compared(x))` (`subqueries`) |
 //! | `EXISTS (SELECT …)` as a column | `(SELECT count(*) > 0 …)` (`subqueries`) |
 //! | `ARRAY(SELECT …)` | a subquery with `array_agg`, or a transformed array (`subqueries`) |
 //! | `ARRAY(SELECT … FROM pg_options_to_table(a))` | the transformed array of options (`subqueries`) |
@@ -69,6 +70,7 @@ impl VisitorMut for Rewriter<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         casts::cast(expr);
         field(expr);
+        subqueries::compared(expr);
         subqueries::array(expr, &|name| self.is_aggregate(name));
         if !self.compared.contains(&std::ptr::from_ref(expr)) {
             subqueries::scalar(expr, &|name| self.is_aggregate(name));

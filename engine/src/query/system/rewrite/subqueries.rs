@@ -224,7 +224,7 @@ impl VisitorMut for Counter {
             }
             _ => false,
         });
-        if self.depth > 0 || !plain || called || subquery.with.is_some() || select.from.is_empty() {
+        if self.depth > 0 || !plain || called || subquery.with.is_some() {
             return ControlFlow::Continue(());
         }
         if let Ok(count) = alcedo_sql::parse_expression(compared) {
@@ -237,14 +237,73 @@ impl VisitorMut for Counter {
     }
 }
 
+/// The subquery that ANY or ALL compares with, under a name of its own: a column of a table that is in the outer query
+/// as well would be taken for the outer one.
+pub(super) fn compared(expr: &mut Expr) {
+    let (Expr::AnyOp { right, .. } | Expr::AllOp { right, .. }) = expr else {
+        return;
+    };
+    if let Expr::Subquery(query) = right.as_mut()
+        && !is_correlated(query)
+    {
+        let inner = std::mem::replace(query, Box::new(empty_query()));
+        **query = over(inner, "compared", |column| column);
+    }
+}
+
+/// Whether a subquery names a table that it does not read itself.
+fn is_correlated(query: &Query) -> bool {
+    #[derive(Default)]
+    struct Names {
+        own: Vec<String>,
+        used: Vec<String>,
+    }
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            let (name, alias) = match factor {
+                TableFactor::Table { name, alias, .. } => {
+                    (name.0.last().and_then(|p| p.as_ident()), alias.as_ref())
+                }
+                TableFactor::Derived { alias, .. } | TableFactor::UNNEST { alias, .. } => {
+                    (None, alias.as_ref())
+                }
+                _ => (None, None),
+            };
+            self.own.extend(alias.map(|a| &a.name).or(name).map(normal));
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::CompoundIdentifier(parts) = expr
+                && let [.., table, _] = parts.as_slice()
+            {
+                self.used.push(normal(table));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut names = Names::default();
+    // It never breaks off.
+    let _ = Visit::visit(query, &mut names);
+    names.used.iter().any(|used| !names.own.contains(used))
+}
+
 /// `SELECT array_agg(x) FROM (query) AS t(x)`
 fn collected(query: Box<Query>) -> Query {
+    over(query, "t", |column| {
+        Expr::Function(call("array_agg", vec![column]))
+    })
+}
+
+/// `SELECT item(x) FROM (query) AS name(x)`
+fn over(query: Box<Query>, name: &str, item: impl Fn(Expr) -> Expr) -> Query {
     let mut outer = empty_query();
     if let SetExpr::Select(select) = outer.body.as_mut() {
         let column = Ident::new("x");
-        select.projection = vec![SelectItem::UnnamedExpr(Expr::Function(call(
-            "array_agg",
-            vec![Expr::Identifier(column.clone())],
+        select.projection = vec![SelectItem::UnnamedExpr(item(Expr::Identifier(
+            column.clone(),
         )))];
         select.from = vec![ast::TableWithJoins {
             relation: TableFactor::Derived {
@@ -252,7 +311,7 @@ fn collected(query: Box<Query>) -> Query {
                 subquery: query,
                 alias: Some(TableAlias {
                     explicit: true,
-                    name: Ident::new("t"),
+                    name: Ident::new(name),
                     columns: vec![ast::TableAliasColumnDef {
                         name: column,
                         data_type: None,
