@@ -101,15 +101,15 @@ fn keys(dir: &Scratch) -> (String, String) {
     (store, certificate)
 }
 
-fn start() -> Broker {
-    let dir = Scratch::new("kafka");
-    let (port, controller, safe) = (free_port(), free_port(), free_port());
-    let (store, certificate) = keys(&dir);
-    let user = ("ada", "correct horse");
-    let properties = dir.write(
-        "server.properties",
-        &format!(
-            "process.roles=broker,controller
+/// The broker's settings, with doors for all, for those with a password, and for itself.
+fn settings(
+    dir: &Scratch,
+    [port, safe, controller]: [u16; 3],
+    keys: &str,
+    (user, password): (&str, &str),
+) -> String {
+    format!(
+        "process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:{controller}
@@ -118,9 +118,9 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port},SAFE://127.0.0.1:{safe}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SAFE:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 listener.name.safe.sasl.enabled.mechanisms=PLAIN
-listener.name.safe.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{}=\"{}\";
+listener.name.safe.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";
 listener.name.safe.ssl.keystore.type=PKCS12
-listener.name.safe.ssl.keystore.location={store}
+listener.name.safe.ssl.keystore.location={keys}
 listener.name.safe.ssl.keystore.password={LOCK}
 listener.name.safe.ssl.key.password={LOCK}
 log.dirs={}
@@ -136,10 +136,18 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=8388608
 ",
-            user.0,
-            user.1,
-            dir.join("kraft")
-        ),
+        dir.join("kraft")
+    )
+}
+
+fn start() -> Broker {
+    let dir = Scratch::new("kafka");
+    let (port, controller, safe) = (free_port(), free_port(), free_port());
+    let (store, certificate) = keys(&dir);
+    let user = ("ada", "correct horse");
+    let properties = dir.write(
+        "server.properties",
+        &settings(&dir, [port, safe, controller], &store, user),
     );
     dir.write("log4j2.properties", LOGGING);
     let mut format = java(&dir);
