@@ -3,6 +3,8 @@
 //! `object_store`'s local store never syncs. [`Synced`] writes a staged file, syncs it, gives it its name and syncs
 //! the folders above. Everything in a data directory is written through it, Delta's tables too.
 
+use crate::error::from_store;
+use alcedo_sql::SqlState;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
@@ -15,6 +17,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A local store that syncs files and folders.
 #[derive(Debug)]
@@ -111,6 +114,20 @@ fn write(
     }
 }
 
+/// Files of a statement that filled the disk go a moment after it has failed: so a full disk is tried again before
+/// it is an error.
+fn patiently(write: impl Fn() -> object_store::Result<()>) -> object_store::Result<()> {
+    for pause in [20, 80, 300] {
+        match write() {
+            Err(error) if from_store(&error).state() == SqlState::DISK_FULL => {
+                std::thread::sleep(Duration::from_millis(pause));
+            }
+            done => return done,
+        }
+    }
+    write()
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for Synced {
     async fn put_opts(
@@ -125,7 +142,7 @@ impl ObjectStore for Synced {
             PutMode::Update(_) => return self.inner.put_opts(location, payload, options).await,
         };
         let (root, path) = (self.root.clone(), self.inner.path_to_filesystem(location)?);
-        blocking(move || write(&root, &path, &payload, create)).await?;
+        blocking(move || patiently(|| write(&root, &path, &payload, create))).await?;
         Ok(PutResult {
             e_tag: None,
             version: None,

@@ -2,6 +2,7 @@
 //!
 //! An [`Error`] of ours that travelled through DataFusion comes back unchanged.
 
+use super::embedded::{function_error, is_subquery};
 use crate::error::{Error, Kind};
 pub use crate::error::{from_io, from_store};
 use alcedo_sql::SqlState;
@@ -53,11 +54,14 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::ObjectStore(inner) => from_store(&inner),
         DataFusionError::ParquetError(inner) => match *inner {
             datafusion::parquet::errors::ParquetError::External(inner) => from_external(inner),
-            other => Error::new(
-                Kind::Data,
-                SqlState::DATA_CORRUPTED,
-                plain(&other.to_string()),
-            ),
+            // A condition that is checked while a file is read fails with the text of its cause.
+            other => function_error(&other.to_string()).unwrap_or_else(|| {
+                Error::new(
+                    Kind::Data,
+                    SqlState::DATA_CORRUPTED,
+                    plain(&other.to_string()),
+                )
+            }),
         },
         DataFusionError::ExecutionJoin(inner) if inner.is_cancelled() => Error::canceled(),
         DataFusionError::ExecutionJoin(inner) => Error::internal(inner.to_string()),
@@ -339,19 +343,6 @@ fn from_schema(error: &SchemaError) -> Error {
             format!("column \"{name}\" specified more than once"),
         ),
     }
-}
-
-/// Whether the planner could not take a subquery out of an expression.
-fn is_subquery(text: &str) -> bool {
-    text.contains("does not support logical expression")
-        && [
-            "Exists(",
-            "InSubquery(",
-            "SetComparison(",
-            "OuterReferenceColumn(",
-        ]
-        .iter()
-        .any(|kind| text.contains(kind))
 }
 
 fn from_plan(text: &str) -> Error {

@@ -1,6 +1,7 @@
 //! The engine's error: what to do about it ([`Kind`]), its SQLSTATE, and texts in PostgreSQL's style.
 
 pub mod datafusion;
+mod embedded;
 
 use alcedo_sql::{SqlError, SqlState};
 

@@ -20,6 +20,7 @@ pub mod names;
 mod numbers;
 mod operators;
 mod parameters;
+mod plain_type;
 pub mod planning;
 pub mod predict;
 mod run;

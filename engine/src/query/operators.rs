@@ -148,21 +148,23 @@ fn intervals(expr: &RawBinaryExpr, left: &DataType, right: &DataType) -> Option<
     use BinaryOperator as B;
     use datafusion::logical_expr::Operator;
     let interval = |ty: &DataType| *ty == interval::INTERVAL;
+    // A parameter without a type counts the interval.
+    let number = |ty: &DataType| ty.is_numeric() || ty.is_null();
     let double = |side: &Expr| cast(side.clone(), DataType::Float64);
     let compared = |op| {
         let key = |side: &Expr| call(interval::key(), vec![side.clone()]);
         binary_expr(key(&expr.left), op, key(&expr.right))
     };
     match (&expr.op, interval(left), interval(right)) {
-        (B::Multiply, true, _) if right.is_numeric() => {
+        (B::Multiply, true, _) if number(right) => {
             let sides = vec![expr.left.clone(), double(&expr.right)];
             Some(call(interval::product(), sides))
         }
-        (B::Multiply, _, true) if left.is_numeric() => {
+        (B::Multiply, _, true) if number(left) => {
             let sides = vec![expr.right.clone(), double(&expr.left)];
             Some(call(interval::product(), sides))
         }
-        (B::Divide, true, _) if right.is_numeric() => {
+        (B::Divide, true, _) if number(right) => {
             let sides = vec![expr.left.clone(), double(&expr.right)];
             Some(call(interval::quotient(), sides))
         }

@@ -103,13 +103,22 @@ impl Arguments {
         argument: Expr,
         declared: &[Option<FieldRef>],
     ) -> DataFusionResult<Expr> {
-        let replaced = argument.transform_up(|expr| {
-            let Expr::Placeholder(placeholder) = &expr else {
-                return Ok(Transformed::no(expr));
+        let replaced = argument.transform_down(|expr| {
+            // A cast says what a parameter is.
+            let (id, cast) = match &expr {
+                Expr::Placeholder(placeholder) => (&placeholder.id, None),
+                Expr::Cast(Cast { expr: inner, field }) => match inner.as_ref() {
+                    Expr::Placeholder(placeholder) => (&placeholder.id, Some(Arc::clone(field))),
+                    _ => return Ok(Transformed::no(expr)),
+                },
+                _ => return Ok(Transformed::no(expr)),
             };
-            let number = number(&placeholder.id).map_err(into_datafusion)?;
+            let number = number(id).map_err(into_datafusion)?;
             let declared = declared.get(number - 1).and_then(Clone::clone);
-            let field = declared.unwrap_or_else(|| arrow_field("", &SqlType::Int8, true));
+            let field = match cast {
+                Some(field) => field,
+                None => declared.unwrap_or_else(|| arrow_field("", &SqlType::Int8, true)),
+            };
             let value = some_value(field.data_type())?;
             let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert(number, field);

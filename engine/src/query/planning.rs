@@ -20,7 +20,7 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef,
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::metadata::{FieldMetadata, ScalarAndMetadata};
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
@@ -65,7 +65,8 @@ struct Names<'a> {
     context: &'a Context,
     state: &'a SessionState,
     tables: HashMap<TableReference, Arc<dyn TableSource>>,
-    arguments: Arguments,
+    /// Parameters of table functions that have no value yet; `None` when they should have one.
+    arguments: Option<Arguments>,
 }
 
 impl ContextProvider for Names<'_> {
@@ -202,10 +203,17 @@ impl Names<'_> {
     /// A constant argument as the literal that table functions ask for; whole numbers as bigint.
     fn constant(&self, arg: Expr) -> Result<Expr, DataFusionError> {
         let context = self.context;
-        let arg = match (has_placeholder(&arg)?, context.parameters.is_empty()) {
-            (false, _) => arg,
-            (true, true) => self.arguments.stand_in(arg, &context.parameter_types)?,
-            (true, false) => context
+        let arg = match (placeholder(&arg)?, &self.arguments) {
+            (None, _) => arg,
+            (_, Some(arguments)) => arguments.stand_in(arg, &context.parameter_types)?,
+            (Some(id), None) if context.parameters.is_empty() => {
+                let text = format!("there is no parameter {id}");
+                return Err(into_datafusion(Error::user(
+                    SqlState::UNDEFINED_PARAMETER,
+                    text,
+                )));
+            }
+            (_, None) => context
                 .expression_with_values(arg)
                 .map_err(into_datafusion)?,
         };
@@ -230,8 +238,17 @@ impl Names<'_> {
     }
 }
 
-fn has_placeholder(expr: &Expr) -> Result<bool, DataFusionError> {
-    expr.exists(|e| Ok(matches!(e, Expr::Placeholder(_))))
+/// A parameter in an expression, as `$1`.
+fn placeholder(expr: &Expr) -> Result<Option<String>, DataFusionError> {
+    let mut found = None;
+    expr.apply(|e| {
+        if let Expr::Placeholder(placeholder) = e {
+            found = Some(placeholder.id.clone());
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 impl Context {
@@ -240,7 +257,7 @@ impl Context {
     /// # Errors
     /// Everything wrong with the query, with its SQLSTATE and place.
     pub async fn plan_query(&self, query: &ast::Query) -> Result<LogicalPlan> {
-        let plan = self.plan_raw(query).await?.plan;
+        let plan = self.plan_raw(query, None).await?.plan;
         self.with_values(plan)
     }
 
@@ -264,7 +281,7 @@ impl Context {
             context: self,
             state: &state,
             tables,
-            arguments: Arguments::default(),
+            arguments: None,
         };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
@@ -280,7 +297,7 @@ impl Context {
 
     /// Plans a query for a prepared statement: types of parameters found, nothing optimised.
     pub async fn prepare_query(&self, query: &ast::Query) -> Result<Planned> {
-        let raw = self.plan_raw(query).await?;
+        let raw = self.plan_raw(query, Some(Arguments::default())).await?;
         let (parameters, complete) = self.parameters_of(&raw)?;
         let Raw {
             plan,
@@ -295,7 +312,8 @@ impl Context {
                 parameter_types: parameters.iter().cloned().map(Some).collect(),
                 ..self.clone()
             };
-            (typed.plan_raw(query).await?.plan, parameters)
+            let raw = typed.plan_raw(query, Some(Arguments::default())).await?;
+            (raw.plan, parameters)
         };
         let state = self.state()?;
         let plan = state
@@ -324,7 +342,7 @@ impl Context {
             ..self.clone()
         };
         let query = alcedo_sql::parse_query(&view.text).map_err(|e| Error::from(e).placeless())?;
-        let plan = Box::pin(inner.plan_raw(&query))
+        let plan = Box::pin(inner.plan_raw(&query, None))
             .await
             .map_err(Error::placeless)?
             .plan;
@@ -367,7 +385,7 @@ impl Context {
     }
 
     /// Plans with placeholders left in; tells whether the plan reads nothing that moves.
-    async fn plan_raw(&self, written: &ast::Query) -> Result<Raw> {
+    async fn plan_raw(&self, written: &ast::Query, arguments: Option<Arguments>) -> Result<Raw> {
         let mut query = Box::new(written.clone());
         let (state, tables) = self.look_up(&mut query).await?;
         let constant = tables.is_empty();
@@ -375,7 +393,7 @@ impl Context {
             context: self,
             state: &state,
             tables,
-            arguments: Arguments::default(),
+            arguments,
         };
         let planner = SqlToRel::new_with_options(&names, parser_options());
         let mut planner_context = self.planner_context();
@@ -385,7 +403,7 @@ impl Context {
         Ok(Raw {
             plan,
             constant,
-            arguments: names.arguments.met(),
+            arguments: names.arguments.map(Arguments::met).unwrap_or_default(),
         })
     }
 

@@ -23,7 +23,7 @@
 use super::names::normal;
 use alcedo_sql::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, SetExpr, TableAlias,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, SetExpr, TableAlias,
     TableAliasColumnDef, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
@@ -38,6 +38,13 @@ struct Speller;
 
 impl VisitorMut for Speller {
     type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for filter in [&mut select.selection, &mut select.having] {
+            filter.as_mut().map(rows_in);
+        }
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let spelled = match expr {
@@ -69,11 +76,6 @@ impl VisitorMut for Speller {
                 compare_op: BinaryOperator::NotEq,
                 right,
             } => listed(left, right, true),
-            Expr::InSubquery {
-                expr: row,
-                subquery,
-                negated: false,
-            } => row_in(row, subquery),
             Expr::IsNull(row) => row_test(row, false),
             Expr::IsNotNull(row) => row_test(row, true),
             Expr::Function(function) => called(function),
@@ -151,7 +153,11 @@ fn listed(value: &mut Expr, array: &mut Expr, negated: bool) -> Option<Expr> {
     let Expr::Array(array) = array else {
         return None;
     };
-    let nested = |e: &Expr| matches!(e, Expr::Array(_));
+    let nested = |e: &Expr| {
+        let cast_array =
+            matches!(e, Expr::Cast { data_type, .. } if matches!(data_type, DataType::Array(_)));
+        cast_array || matches!(e, Expr::Array(_))
+    };
     if array.elem.is_empty() || array.elem.iter().any(nested) {
         return None;
     }
@@ -162,8 +168,33 @@ fn listed(value: &mut Expr, array: &mut Expr, negated: bool) -> Option<Expr> {
     })))
 }
 
-/// `(a, b) IN (SELECT …)` as `EXISTS (SELECT 1 FROM (SELECT …) q(x, y) WHERE x = a AND y = b)`, the same where a
-/// condition is asked for.
+/// Rows among the conditions that are all to hold.
+fn rows_in(condition: &mut Expr) {
+    match condition {
+        Expr::Nested(inner) => rows_in(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => {
+            rows_in(left);
+            rows_in(right);
+        }
+        Expr::InSubquery {
+            expr: row,
+            subquery,
+            negated: false,
+        } => {
+            if let Some(exists) = row_in(row, subquery) {
+                *condition = exists;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `(a, b) IN (SELECT …)` as `EXISTS (SELECT 1 FROM (SELECT …) q(x, y) WHERE x = a AND y = b)`: the same where a
+/// condition is asked for, but false where the other is unknown.
 fn row_in(row: &mut Expr, subquery: &mut Box<Query>) -> Option<Expr> {
     let Expr::Tuple(fields) = row else {
         return None;

@@ -12,11 +12,13 @@ use datafusion::logical_expr::planner::TypePlanner;
 #[derive(Debug)]
 pub struct SqlTypes;
 
+/// The name of the field that a cast in SQL has: it forgets what stood beside the type of its argument, where the
+/// planner's own casts keep it. [`casts`](super::casts) does that and takes the name off.
+pub(super) const CAST: &str = "cast";
+
 impl TypePlanner for SqlTypes {
     fn plan_type_field(&self, ty: &ast::DataType) -> Result<Option<FieldRef>> {
         let ty = SqlType::from_ast(ty).map_err(|e| into_datafusion(e.into()))?;
-        // A field without name and metadata would be a type of Arrow alone, and a cast to it would keep what stands
-        // beside the type of its argument: a uuid cast to text would be shown as a uuid.
-        Ok(Some(arrow_field("cast", &ty, true)))
+        Ok(Some(arrow_field(CAST, &ty, true)))
     }
 }

@@ -68,6 +68,14 @@ impl Moments {
         self.squares = self.squares.wrapping_add(square);
     }
 
+    fn remove(&mut self, value: i128) {
+        let mut one = Self::default();
+        one.add(value);
+        self.count -= one.count;
+        self.sum = self.sum.wrapping_sub(one.sum);
+        self.squares = self.squares.wrapping_sub(one.squares);
+    }
+
     fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.sum = self.sum.wrapping_add(other.sum);
@@ -323,6 +331,18 @@ impl Accumulator for Groups {
             self.groups[0].add(value);
         }
         Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let values = unscaled(&values[0])?;
+        for value in values.as_primitive::<Decimal128Type>().iter().flatten() {
+            self.groups[0].remove(value);
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {

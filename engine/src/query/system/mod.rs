@@ -3,7 +3,7 @@
 //!
 //! | to add | where |
 //! |---|---|
-//! | rows of a table | a line in `pg_catalog.rs` or `information_schema.rs`, a function that makes the rows |
+//! | rows of a table | a line in `pg_catalog.rs`, `information_schema.rs`, `ml.rs` or `streams.rs`, a function that makes the rows |
 //! | a table | the line of its columns in `columns.txt`; without rows of ours it is empty |
 //! | a function | a line in the table of its subject in `functions/` |
 //!

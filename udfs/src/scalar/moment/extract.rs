@@ -199,7 +199,12 @@ impl ScalarUDFImpl for Extract {
         };
         let session = args.config_options.execution.time_zone.clone();
         answer(&args, |arrays| {
-            let array = localized(&arrays[1], session.as_deref())?;
+            // Seconds since 1970 are the same everywhere.
+            let epoch = name
+                .as_deref()
+                .is_some_and(|n| n.eq_ignore_ascii_case("epoch"));
+            let session = session.as_deref().filter(|_| !epoch);
+            let array = localized(&arrays[1], session)?;
             let part = Self::part(name.as_deref(), array.data_type())?;
             let scale = part.scale(array.data_type());
             let values = match array.data_type() {

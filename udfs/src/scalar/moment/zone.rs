@@ -41,17 +41,18 @@ pub(super) fn zone(name: &str) -> Result<Tz> {
 /// The local time of a moment.
 pub(super) fn local(zone: &Tz, micros: i64) -> Option<NaiveDateTime> {
     let utc = DateTime::from_timestamp_micros(micros)?.naive_utc();
-    Some(utc + zone.offset_from_utc_datetime(&utc).fix())
+    utc.checked_add_offset(zone.offset_from_utc_datetime(&utc).fix())
 }
 
-/// The moment of a local time: the first of two, and as before the jump for one that a clock jumped over.
+/// The moment of a local time: the later of two, and as before the jump for one that a clock jumped over.
 pub(super) fn moment(zone: &Tz, local: NaiveDateTime) -> Option<i64> {
     let utc = match zone.offset_from_local_datetime(&local) {
-        LocalResult::Single(offset) => local - offset.fix(),
-        LocalResult::Ambiguous(_, later) => local - later.fix(),
+        LocalResult::Single(offset) => local.checked_sub_offset(offset.fix())?,
+        LocalResult::Ambiguous(_, later) => local.checked_sub_offset(later.fix())?,
         LocalResult::None => {
             let before = local.checked_sub_signed(Duration::hours(3))?;
-            local - zone.offset_from_local_datetime(&before).earliest()?.fix()
+            let offset = zone.offset_from_local_datetime(&before).earliest()?.fix();
+            local.checked_sub_offset(offset)?
         }
     };
     Some(utc.and_utc().timestamp_micros())

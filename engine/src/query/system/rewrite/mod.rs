@@ -12,7 +12,7 @@
 //! | `SELECT generate_series(1, 3)` | `SELECT unnest(generate_series(1, 3))` (`sets`) |
 //! | `FROM pg_catalog.unnest(a)` | `FROM UNNEST(a)`; other functions without the schema (`sets`) |
 //! | `(s).field` | `s['field']` |
-//! | `CASE WHEN t.typtype = 'd' THEN (SELECT …)` | NULL: there are no such types (`sets`) |
+//! | `CASE WHEN t.typtype = 'd' THEN (SELECT … FROM pg_type …)` | NULL: there are no such types (`sets`) |
 //! | subqueries and `_pg_expandarray` beside a table of the system that is always empty | NULL, for they are never asked (`sets`) |
 
 mod casts;
@@ -24,6 +24,7 @@ use alcedo_sql::ast::{
     self, AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut,
 };
+use alcedo_sql::statement::Name;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
@@ -70,7 +71,7 @@ impl VisitorMut for Rewriter<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         casts::cast(expr);
         field(expr);
-        subqueries::compared(expr);
+        subqueries::compared(expr, &|table| self.columns_of(table));
         subqueries::array(expr, &|name| self.is_aggregate(name));
         if !self.compared.contains(&std::ptr::from_ref(expr)) {
             subqueries::scalar(expr, &|name| self.is_aggregate(name));
@@ -80,6 +81,25 @@ impl VisitorMut for Rewriter<'_> {
 }
 
 impl Rewriter<'_> {
+    /// The columns of a relation of users.
+    fn columns_of(&self, table: &ObjectName) -> Vec<String> {
+        let parts: Vec<String> = table
+            .0
+            .iter()
+            .filter_map(|p| p.as_ident().map(crate::query::names::normal))
+            .collect();
+        let (schema, name) = match parts.as_slice() {
+            [.., schema, name] => (Some(schema.clone()), name.clone()),
+            [name] => (None, name.clone()),
+            [] => return Vec::new(),
+        };
+        let found = self.ctx.relation(&Name { schema, name });
+        found.map_or_else(
+            |_| Vec::new(),
+            |(_, r)| r.columns().iter().map(|c| c.name.clone()).collect(),
+        )
+    }
+
     fn is_aggregate(&self, name: &str) -> bool {
         self.ctx
             .services

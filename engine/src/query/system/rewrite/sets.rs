@@ -80,10 +80,33 @@ pub(super) fn no_such_type(expr: &mut Expr) {
         return;
     };
     for when in conditions {
-        if let (Expr::Subquery(query), true) = (&when.result, is_absent_kind(&when.condition)) {
+        if let (Expr::Subquery(query), true) = (&when.result, is_absent_kind(&when.condition))
+            && reads_catalog(query)
+        {
             when.result = null(shape(query));
         }
     }
+}
+
+/// Whether a query reads tables of the catalog of types.
+fn reads_catalog(query: &ast::Query) -> bool {
+    struct Finder;
+    impl ast::Visitor for Finder {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table { name, .. }
+                    if in_catalog(name)
+                        .is_some_and(|t| ["pg_type", "pg_attribute"].contains(&t.as_str())) =>
+                {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    ast::Visit::visit(query, &mut Finder).is_break()
 }
 
 /// `t.typtype = 'c'` or `'d'`

@@ -14,6 +14,9 @@ use std::ops::ControlFlow;
 /// Tells names of aggregate functions.
 type IsAggregate<'a> = &'a dyn Fn(&str) -> bool;
 
+/// Tells the columns of a table; none when they are not known.
+type ColumnsOf<'a> = &'a dyn Fn(&ast::ObjectName) -> Vec<String>;
+
 /// `(SELECT a FROM t WHERE …)` as `sole_value((SELECT sole(a) FROM t WHERE …))`; with LIMIT 1 it is the first value.
 pub(super) fn scalar(expr: &mut Expr, is_aggregate: IsAggregate<'_>) {
     let Expr::Subquery(query) = expr else { return };
@@ -239,31 +242,34 @@ impl VisitorMut for Counter {
 
 /// The subquery that ANY or ALL compares with, under a name of its own: a column of a table that is in the outer query
 /// as well would be taken for the outer one.
-pub(super) fn compared(expr: &mut Expr) {
+pub(super) fn compared(expr: &mut Expr, columns_of: ColumnsOf<'_>) {
     let (Expr::AnyOp { right, .. } | Expr::AllOp { right, .. }) = expr else {
         return;
     };
     if let Expr::Subquery(query) = right.as_mut()
-        && !is_correlated(query)
+        && !is_correlated(query, columns_of)
     {
         let inner = std::mem::replace(query, Box::new(empty_query()));
         **query = over(inner, "compared", |column| column);
     }
 }
 
-/// Whether a subquery names a table that it does not read itself.
-fn is_correlated(query: &Query) -> bool {
-    #[derive(Default)]
-    struct Names {
+/// Whether a subquery may name what it does not read itself: a table, or a column that none of its tables has.
+fn is_correlated(query: &Query, columns_of: ColumnsOf<'_>) -> bool {
+    struct Names<'a> {
+        columns_of: ColumnsOf<'a>,
         own: Vec<String>,
         used: Vec<String>,
+        own_columns: Vec<String>,
+        used_columns: Vec<String>,
     }
-    impl Visitor for Names {
+    impl Visitor for Names<'_> {
         type Break = ();
 
         fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
             let (name, alias) = match factor {
                 TableFactor::Table { name, alias, .. } => {
+                    self.own_columns.extend((self.columns_of)(name));
                     (name.0.last().and_then(|p| p.as_ident()), alias.as_ref())
                 }
                 TableFactor::Derived { alias, .. } | TableFactor::UNNEST { alias, .. } => {
@@ -276,18 +282,29 @@ fn is_correlated(query: &Query) -> bool {
         }
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            if let Expr::CompoundIdentifier(parts) = expr
-                && let [.., table, _] = parts.as_slice()
-            {
-                self.used.push(normal(table));
+            match expr {
+                Expr::CompoundIdentifier(parts) => {
+                    if let [.., table, _] = parts.as_slice() {
+                        self.used.push(normal(table));
+                    }
+                }
+                Expr::Identifier(column) => self.used_columns.push(normal(column)),
+                _ => {}
             }
             ControlFlow::Continue(())
         }
     }
-    let mut names = Names::default();
+    let mut names = Names {
+        columns_of,
+        own: Vec::new(),
+        used: Vec::new(),
+        own_columns: Vec::new(),
+        used_columns: Vec::new(),
+    };
     // It never breaks off.
     let _ = Visit::visit(query, &mut names);
-    names.used.iter().any(|used| !names.own.contains(used))
+    let foreign = |used: &[String], own: &[String]| used.iter().any(|name| !own.contains(name));
+    foreign(&names.used, &names.own) || foreign(&names.used_columns, &names.own_columns)
 }
 
 /// `SELECT array_agg(x) FROM (query) AS t(x)`
