@@ -1,12 +1,11 @@
 //! Comparisons of dates with constant moments stay comparisons of dates: `day < date '2024-01-01' + interval '1 month'`
 //! compares timestamps in PostgreSQL, which no statistics of files and no partition would answer.
 
+use alcedo_udfs::scalar::moment::MICROS_PER_DAY;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, Cast};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The comparison of the dates themselves, when the constant side is a midnight.
 pub(super) fn compared(

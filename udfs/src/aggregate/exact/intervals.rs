@@ -58,7 +58,7 @@ impl Accumulator for Intervals {
         else {
             return Err(sql_error("22008", "interval out of range"));
         };
-        let average = times(interval(months, days, nanos), |part| part / count);
+        let average = times(interval(months, days, nanos), |part| part / count)?;
         Ok(ScalarValue::IntervalMonthDayNano(Some(average)))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: `timestamp_age` and `timestamp_mi` in PostgreSQL's `timestamp.c`.
 
+use super::MICROS_PER_DAY;
 use super::interval::{INTERVAL, interval};
 use crate::scalar::plain::Plain;
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
@@ -12,8 +13,6 @@ use chrono::{DateTime, Datelike, NaiveDateTime};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// Two timestamps, with a zone or without.
 fn pairs() -> Vec<Vec<DataType>> {

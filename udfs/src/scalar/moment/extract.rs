@@ -7,6 +7,7 @@
 //! Source: `timestamp_part_common`, `interval_part_common` and `extract_date` in PostgreSQL's sources. The day of a
 //! moment with a zone is that of the session's zone.
 
+use super::MICROS_PER_DAY;
 use super::make::days;
 use super::zone::local;
 use crate::error::sql_error;
@@ -27,8 +28,6 @@ use datafusion_expr::{
     Volatility,
 };
 use std::sync::Arc;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The function of this file.
 pub fn all() -> Vec<Arc<ScalarUDF>> {

@@ -3,6 +3,7 @@
 //! Source: `interval_mul`, `interval_div`, `interval_cmp_value` and `interval_justify_interval` in PostgreSQL's
 //! `timestamp.c`. A month has 30 days and a day 24 hours where one becomes the other.
 
+use crate::error::sql_error;
 use crate::number::zero_divisor;
 use crate::scalar::plain::Plain;
 use arrow::array::{ArrayRef, AsArray, Decimal128Array, PrimitiveArray, StringArray};
@@ -36,7 +37,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
 pub fn product() -> Arc<ScalarUDF> {
     let takes = vec![vec![INTERVAL, DataType::Float64]];
     Plain::udf("interval_mul", takes, INTERVAL, |args| {
-        scaled(args, |interval, factor| Ok(times(interval, |x| x * factor)))
+        scaled(args, |interval, factor| times(interval, |x| x * factor))
     })
 }
 
@@ -46,7 +47,7 @@ pub fn quotient() -> Arc<ScalarUDF> {
     Plain::udf("interval_div", takes, INTERVAL, |args| {
         scaled(args, |interval, divisor| match divisor {
             0.0 => Err(zero_divisor()),
-            _ => Ok(times(interval, |x| x / divisor)),
+            _ => times(interval, |x| x / divisor),
         })
     })
 }
@@ -116,7 +117,13 @@ fn scaled(
 }
 
 /// An interval whose parts are scaled; fractions go down into the smaller parts.
-pub fn times(span: IntervalMonthDayNano, scale: impl Fn(f64) -> f64) -> IntervalMonthDayNano {
+///
+/// # Errors
+/// 22008 when a part leaves its range.
+pub fn times(
+    span: IntervalMonthDayNano,
+    scale: impl Fn(f64) -> f64,
+) -> Result<IntervalMonthDayNano> {
     let whole = |x: f64| x.trunc();
     // PostgreSQL rounds remainders to microseconds, too.
     let rounded = |x: f64| (x * 1e6).round_ties_even() / 1e6;
@@ -131,11 +138,16 @@ pub fn times(span: IntervalMonthDayNano, scale: impl Fn(f64) -> f64) -> Interval
     }
     days += whole(month_days);
     let micros = (scale(span.nanoseconds as f64 / 1000.0) + seconds * 1e6).round_ties_even();
-    interval(
-        months as i32,
-        days as i32,
-        (micros as i64).saturating_mul(1000),
-    )
+    // NaN is in no range.
+    let fits = |x: f64, most: f64| x.abs() <= most;
+    if !fits(months, i32::MAX.into())
+        || !fits(days, i32::MAX.into())
+        || !fits(micros, (i64::MAX / 1000) as f64)
+    {
+        return Err(sql_error("22008", "interval out of range"));
+    }
+    let nanos = (micros as i64).saturating_mul(1000);
+    Ok(interval(months as i32, days as i32, nanos))
 }
 
 fn justify_days(i: IntervalMonthDayNano) -> IntervalMonthDayNano {
@@ -225,9 +237,9 @@ mod tests {
 
     #[test]
     fn scales_with_fractions() {
-        let half = times(interval(1, 1, 0), |x| x / 2.0);
+        let half = times(interval(1, 1, 0), |x| x / 2.0).unwrap();
         assert_eq!(half, interval(0, 15, NANOS_PER_DAY / 2));
-        let more = times(interval(0, 0, 3_600_000_000_000), |x| x * 3.0);
+        let more = times(interval(0, 0, 3_600_000_000_000), |x| x * 3.0).unwrap();
         assert_eq!(written(more), "03:00:00");
     }
 

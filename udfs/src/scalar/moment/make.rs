@@ -4,6 +4,7 @@
 //! select make_date(2024, 2, 29), make_time(1, 2, 3.5), make_interval(days => 10);
 //! ```
 
+use super::MICROS_PER_DAY;
 use super::interval::{INTERVAL, interval};
 use crate::error::sql_error;
 use crate::scalar::plain::Plain;
@@ -16,8 +17,6 @@ use chrono::{Datelike, NaiveDate};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The functions of this file.
 pub fn all() -> Vec<Arc<ScalarUDF>> {

@@ -12,6 +12,9 @@ mod zone;
 use datafusion_expr::ScalarUDF;
 use std::sync::Arc;
 
+/// Microseconds of a day.
+pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 /// The functions of this folder that have a name in SQL.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
     let mut all = age::all();

@@ -7,6 +7,7 @@
 //! Source: `do_to_timestamp` in PostgreSQL's `formatting.c`. Plans call these functions `to_date_by` and
 //! `to_timestamp_by`, since `to_timestamp` of one argument is another function.
 
+use super::MICROS_PER_DAY;
 use super::format::{Field, MONTHS, Piece, ROMAN, pieces};
 use super::make::days;
 use super::zone::moment;
@@ -22,8 +23,6 @@ use datafusion_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::Arc;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The functions of this file.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
@@ -231,8 +230,10 @@ impl Parts {
     fn set(&mut self, field: Field, value: i64, width: usize) -> Result<()> {
         let small = i32::try_from(value).unwrap_or(i32::MAX);
         // A fraction's digits count from the left.
-        let fraction =
-            || value * 10_i64.pow(6_u32.saturating_sub(u32::try_from(width).unwrap_or(6)));
+        let fraction = || {
+            value
+                .saturating_mul(10_i64.pow(6_u32.saturating_sub(u32::try_from(width).unwrap_or(6))))
+        };
         match field {
             Field::Year(_) => self.year = Some(small),
             Field::IsoYear(_) => self.iso_year = Some(small),
@@ -247,8 +248,9 @@ impl Parts {
             Field::Minute => self.minute = within(value, 0, 59)?,
             Field::Second => self.second = within(value, 0, 59)?,
             Field::SecondsOfDay => self.second = within(value, 0, 86_399)?,
-            Field::Millisecond => self.micros = fraction(),
-            Field::Microsecond | Field::Fraction(_) => self.micros = fraction(),
+            Field::Millisecond | Field::Microsecond | Field::Fraction(_) => {
+                self.micros = within(fraction(), 0, 999_999)?;
+            }
             Field::ZoneMinutes => {
                 let hours = self.zone.unwrap_or(0);
                 self.zone = Some(hours + if hours < 0 { -value } else { value });
@@ -297,7 +299,8 @@ impl Parts {
             sql_error("22008", text)
         };
         if let Some(julian) = self.julian {
-            return Ok(julian - 2_440_588);
+            let day = julian.checked_sub(2_440_588);
+            return day.filter(|_| julian < JULIAN_END).ok_or_else(outside);
         }
         if let (Some(year), Some(week)) = (self.iso_year, self.iso_week) {
             let weekday =
@@ -316,7 +319,11 @@ impl Parts {
             year
         };
         if let Some(day) = self.day_of_year {
-            return Ok(days(year, 1, 1)? + day - 1);
+            let (first, next) = (days(year, 1, 1)?, days(year, 12, 31)? + 1);
+            return match day {
+                1..=366 if first + day <= next => Ok(first + day - 1),
+                _ => Err(outside()),
+            };
         }
         days(year, self.month.unwrap_or(1), self.day.unwrap_or(1)).map_err(|_| outside())
     }
@@ -327,16 +334,21 @@ impl Parts {
             None => self.hour,
         };
         let seconds = (hour * 60 + self.minute) * 60 + self.second;
-        let local = i64::from(self.day(text)?) * MICROS_PER_DAY + seconds * 1_000_000 + self.micros;
-        let moment = match self.zone {
-            Some(minutes) => Some(local - minutes * 60_000_000),
+        let local = i64::from(self.day(text)?)
+            .checked_mul(MICROS_PER_DAY)
+            .and_then(|day| day.checked_add(seconds * 1_000_000 + self.micros));
+        let moment = local.and_then(|local| match self.zone {
+            Some(minutes) => local.checked_sub(minutes * 60_000_000),
             None => {
                 DateTime::from_timestamp_micros(local).and_then(|t| moment(zone, t.naive_utc()))
             }
-        };
+        });
         moment.ok_or_else(|| sql_error("22008", "timestamp out of range"))
     }
 }
+
+/// The first Julian day behind the last of PostgreSQL's dates.
+const JULIAN_END: i32 = 2_147_483_494;
 
 fn within(value: i64, least: i64, most: i64) -> Result<i64> {
     if (least..=most).contains(&value) {
