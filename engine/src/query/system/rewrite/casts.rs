@@ -2,7 +2,8 @@
 //!
 //! Their values are oids here. Where one is shown, becomes text or is put together with text, it is the name.
 
-use super::{call, last, take};
+use super::{last, take};
+use crate::query::call::call;
 use alcedo_sql::ast::{
     BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem,
     SetExpr,

@@ -21,8 +21,7 @@ mod subqueries;
 
 use crate::query::Context;
 use alcedo_sql::ast::{
-    self, AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut,
+    self, AccessExpr, Expr, ObjectName, Query, Select, TableFactor, VisitMut, VisitorMut,
 };
 use alcedo_sql::statement::Name;
 use std::collections::HashSet;
@@ -125,28 +124,6 @@ fn field(expr: &mut Expr) {
                 index: Expr::value(name),
             });
         }
-    }
-}
-
-/// The call of a function.
-fn call(name: &str, args: Vec<Expr>) -> Function {
-    let args = args
-        .into_iter()
-        .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
-        .collect();
-    Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args,
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
     }
 }
 

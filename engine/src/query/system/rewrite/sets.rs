@@ -1,6 +1,7 @@
 //! Sets of rows where a value may stand, and sets that are always empty.
 
-use super::{call, function_name, last, take};
+use super::{function_name, last, take};
+use crate::query::call::call;
 use crate::query::system::{columns, pg_catalog};
 use alcedo_sql::ast::{
     self, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, JoinOperator,

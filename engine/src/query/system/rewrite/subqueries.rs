@@ -1,7 +1,8 @@
 //! Subqueries as values. PostgreSQL asks that one has no more than a row when it runs, the planner that it
 //! is an aggregate when it is correlated; `sole` is the aggregate that makes the one of the other.
 
-use super::{call, function_name, take};
+use super::{function_name, take};
+use crate::query::call::call;
 use crate::query::names::normal;
 use alcedo_sql::ast::{
     self, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
