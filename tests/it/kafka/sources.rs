@@ -429,3 +429,49 @@ async fn records_that_are_gone_are_counted() {
     );
     assert_eq!(session.notices(), [""; 0]);
 }
+
+/// A reader whose next record is deleted while it reads goes on with the first that is left.
+#[tokio::test]
+async fn records_that_go_while_they_are_read_are_counted() {
+    topic("vanishing", 1).await;
+    let filler = "x".repeat(100_000);
+    let values: Vec<String> = (0..1200)
+        .map(|i| format!("{{\"i\": {i}, \"filler\": \"{filler}\"}}"))
+        .collect();
+    fill("vanishing", &values);
+    let (_server, mut session) = started().await;
+    let prefetched = "properties.queued.max.messages.kbytes = '1024', properties.fetch.message.max.bytes = '200000'";
+    session
+        .run(&create(
+            "vanishing",
+            "i int, filler text",
+            "include offset as o",
+            prefetched,
+        ))
+        .await;
+    let transaction = session.client.transaction().await.unwrap();
+    let query = "select i, filler from vanishing";
+    let portal = transaction.bind(query, &[]).await.unwrap();
+    // The reader stops where nobody takes its rows, long before the end.
+    let first = transaction.query_portal(&portal, 10).await.unwrap();
+    assert_eq!(first.len(), 10);
+    let mut before = TopicPartitionList::new();
+    before
+        .add_partition_offset("vanishing", 0, Offset::Offset(1190))
+        .unwrap();
+    admin()
+        .delete_records(&before, &quickly())
+        .await
+        .expect("Kafka deletes records");
+    let rest = transaction.query_portal(&portal, 0).await.unwrap();
+    transaction.commit().await.unwrap();
+    let seen: Vec<i32> = first.iter().chain(&rest).map(|r| r.get(0)).collect();
+    assert!(seen.is_sorted() && seen.len() < 1200, "{} rows", seen.len());
+    assert_eq!(seen[seen.len() - 10..], (1190..1200).collect::<Vec<i32>>());
+    let gone = 1200 - seen.len();
+    let notices = session.notices();
+    assert!(
+        notices.len() == 1 && notices[0].starts_with(&format!("WARNING: {gone} ")),
+        "{gone} are gone: {notices:?}"
+    );
+}

@@ -1,5 +1,6 @@
 //! Records into the columns that a scan wants.
 
+use super::fetched::Record;
 use super::record::Surrounding;
 use crate::catalog::Source;
 use crate::error::{Error, Result};
@@ -7,7 +8,6 @@ use crate::format::json::{JsonDecoder, Numbers};
 use crate::format::{Decoder, Fault};
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::SchemaRef;
-use rdkafka::message::{BorrowedMessage, Message as _};
 use std::sync::Arc;
 
 /// Which columns are built of a record, and in which order they stand.
@@ -45,8 +45,8 @@ impl Layout {
     }
 
     /// Adds a record as a row, or nothing when it does not decode.
-    pub(super) fn push(&mut self, record: &BorrowedMessage<'_>) -> Result<(), Fault> {
-        match record.payload() {
+    pub(super) fn push(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+        match record.value() {
             Some(value) => self.decoder.decode(value)?,
             None => self.decoder.absent()?,
         }

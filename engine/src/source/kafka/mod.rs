@@ -1,8 +1,9 @@
 //! Kafka as a source: `options` reads a declaration with the `properties` it may have, `client` connects, `topic`
-//! knows partitions and offsets, `reader` reads records between offsets into the columns of a `layout`, `record` makes columns of what surrounds a
-//! value, `producer` writes.
+//! knows partitions and offsets, `reader` reads records between offsets into the columns of a `layout`, as they have
+//! been `fetched`; `record` makes columns of what surrounds a value, `producer` writes.
 
 pub mod client;
+mod fetched;
 mod headers;
 pub mod layout;
 pub mod options;

@@ -4,8 +4,8 @@
 //! transaction markers and compaction leave gaps. What does not decode becomes a dead letter before the query ends.
 
 use super::client::{Consumer, Deadline};
+use super::fetched::{Fetched, Record};
 use super::layout::Layout;
-use super::record::micros;
 use super::topic::{Extent, Topic};
 use crate::catalog::OnError;
 use crate::error::{Error, Kind, Result};
@@ -18,8 +18,9 @@ use alcedo_sql::SqlState;
 use datafusion::physical_plan::metrics::Count;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -269,45 +270,62 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn all(&mut self) -> Result<(), Stop> {
+        let open = self.positions.iter().filter(|p| p.is_open());
+        let partitions = open.map(|p| p.partition).collect();
+        let topic = &self.reader.parts.source.topic;
+        let consumer = self.consumer;
+        let mut fetched = Fetched::of(consumer, topic, partitions).map_err(|e| self.failed(&e))?;
         self.assign()?;
         self.heard = Instant::now();
-        let consumer = self.consumer;
         while self.open > 0 {
-            match consumer.poll(POLL) {
-                Some(Ok(record)) => {
-                    self.take(&record)?;
-                    if self.reader.limit == Some(0) {
-                        break;
-                    }
+            let mut quiet = true;
+            for record in fetched.take(POLL) {
+                quiet = false;
+                match record.error() {
+                    None => self.take(&record)?,
+                    Some(error) => self.trouble(&error)?,
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) => self.close(partition),
+                if self.open == 0 || self.reader.limit == Some(0) {
+                    return self.flush();
+                }
+            }
+            match consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => self.stray(&message)?,
                 Some(Err(error)) => self.trouble(&error)?,
-                None => self.idle()?,
+                None if quiet => {
+                    fetched.gather();
+                    self.idle()?;
+                }
+                None => {}
             }
         }
         self.flush()
     }
 
+    /// A record that did not come with the others of its partition.
+    fn stray(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Stop> {
+        let Some(pointer) = NonNull::new(message.ptr()) else {
+            return Ok(());
+        };
+        // SAFETY: the message is alive while it is borrowed.
+        let record = unsafe { Record::borrowed(pointer) };
+        self.take(&record)
+    }
+
     /// Tells the client where to read.
     fn assign(&self) -> Result<()> {
+        let topic = &self.reader.parts.source.topic;
         let mut list = TopicPartitionList::new();
-        let added = self
-            .positions
-            .iter()
-            .filter(|p| p.is_open())
-            .try_for_each(|p| {
-                list.add_partition_offset(
-                    &self.reader.parts.source.topic,
-                    p.partition,
-                    Offset::Offset(p.next),
-                )
-            });
+        let mut open = self.positions.iter().filter(|p| p.is_open());
+        let added = open.try_for_each(|p| {
+            list.add_partition_offset(topic, p.partition, Offset::Offset(p.next))
+        });
         let assigned = added.and_then(|()| self.consumer.assign(&list));
         assigned.map_err(|e| self.failed(&e))
     }
 
     #[inline]
-    fn take(&mut self, record: &BorrowedMessage<'_>) -> Result<(), Stop> {
+    fn take(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         let (partition, offset) = (record.partition(), record.offset());
         if self.positions[self.current].partition != partition {
             let Some(found) = self.positions.iter().position(|p| p.partition == partition) else {
@@ -332,13 +350,13 @@ impl<'a> Reading<'a> {
     }
 
     #[inline]
-    fn decode(&mut self, record: &BorrowedMessage<'_>) -> Result<(), Stop> {
+    fn decode(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         self.reader.records.add(1);
         if let Err(fault) = self.reader.layout.push(record) {
             return self.fault(record, &fault);
         }
         self.rows += 1;
-        self.bytes += record.payload_len();
+        self.bytes += record.value().map_or(0, <[u8]>::len);
         if let Some(limit) = &mut self.reader.limit {
             *limit -= 1;
         }
@@ -400,6 +418,10 @@ impl<'a> Reading<'a> {
 
     fn trouble(&mut self, error: &KafkaError) -> Result<(), Stop> {
         use RDKafkaErrorCode as C;
+        if let KafkaError::PartitionEOF(partition) = error {
+            self.close(*partition);
+            return Ok(());
+        }
         match error.rdkafka_error_code() {
             Some(C::AutoOffsetReset | C::OffsetOutOfRange) => Ok(self.relocate()?),
             Some(
@@ -455,7 +477,7 @@ impl<'a> Reading<'a> {
 
     /// A record that does not decode.
     #[cold]
-    fn fault(&mut self, record: &BorrowedMessage<'_>, fault: &str) -> Result<(), Stop> {
+    fn fault(&mut self, record: &Record<'_>, fault: &str) -> Result<(), Stop> {
         if self.reader.parts.source.on_error == OnError::Fail {
             let place = format!(
                 "partition {} offset {}",
@@ -472,10 +494,10 @@ impl<'a> Reading<'a> {
         let letter = Letter {
             partition: record.partition(),
             offset: record.offset(),
-            timestamp_us: micros(record),
+            timestamp_us: record.timestamp_us(),
             error: fault.to_owned(),
             key: record.key().map(<[u8]>::to_vec),
-            value: record.payload().map(<[u8]>::to_vec),
+            value: record.value().map(<[u8]>::to_vec),
         };
         self.reader.tally.faults.fetch_add(1, Ordering::SeqCst);
         self.letter_bytes += letter.size();

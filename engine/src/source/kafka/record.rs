@@ -1,6 +1,6 @@
 //! What surrounds the value of a record, as columns.
 
-use super::headers;
+use super::fetched::Record;
 use crate::catalog::{Column, MetadataRole};
 use crate::error::{Error, Result};
 use crate::types::arrow_type;
@@ -11,7 +11,6 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::datatypes::DataType;
-use rdkafka::message::{BorrowedMessage, Message};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -67,15 +66,15 @@ impl Surrounding {
         }
     }
 
-    pub(super) fn push(&mut self, record: &BorrowedMessage<'_>) {
+    pub(super) fn push(&mut self, record: &Record<'_>) {
         match self {
             Self::Key(keys) => keys.append_option(record.key()),
             Self::Partition(values) => values.push(record.partition()),
             Self::Offset(values) => values.push(record.offset()),
-            Self::Timestamp(values) => values.push(micros(record)),
+            Self::Timestamp(values) => values.push(record.timestamp_us()),
             Self::Headers { ends, keys, values } => {
                 let mut end = ends[ends.len() - 1];
-                headers::each(record, |key, value| {
+                record.headers(|key, value| {
                     keys.append_value(key);
                     values.append_option(value);
                     end += 1;
@@ -84,7 +83,7 @@ impl Surrounding {
             }
             Self::Header(wanted, values) => {
                 let mut text = None;
-                headers::each(record, |key, value| {
+                record.headers(|key, value| {
                     // Of equal names the last counts, as with fields.
                     if key == *wanted {
                         text = value.map(|v| String::from_utf8_lossy(v).into_owned());
@@ -120,12 +119,4 @@ impl Surrounding {
             Self::Header(_, values) => Arc::new(values.finish()),
         })
     }
-}
-
-/// The time of a record in microseconds since 1970 UTC, if it has one.
-pub(super) fn micros(record: &BorrowedMessage<'_>) -> Option<i64> {
-    record
-        .timestamp()
-        .to_millis()
-        .and_then(|ms| ms.checked_mul(1000))
 }
