@@ -189,7 +189,7 @@ mod own {
 
 mod pg_compat {
     files!(FILES, both, "pg_compat/":
-        aggregates arithmetic arrays casts dates joins literals nulls sets strings subqueries windows);
+        aggregates arithmetic arrays casts conditions dates joins literals nulls sets strings subqueries windows);
 
     #[test]
     fn no_file_is_forgotten() {

@@ -169,7 +169,8 @@ pub fn from_arrow(error: ArrowError) -> Error {
         ArrowError::InvalidArgumentError(text) => {
             Error::user(SqlState::INVALID_PARAMETER_VALUE, plain(&text))
         }
-        ArrowError::ComputeError(text) => Error::user(SqlState::DATA_EXCEPTION, plain(&text)),
+        ArrowError::ComputeError(text) => function_error(&text)
+            .unwrap_or_else(|| Error::user(SqlState::DATA_EXCEPTION, plain(&text))),
         other => arrow_text(&other.to_string()),
     }
 }
@@ -191,7 +192,7 @@ fn arrow_text(text: &str) -> Error {
 }
 
 /// A text that is not a value of the type it should become.
-fn bad_text(text: &str) -> Error {
+pub(super) fn bad_text(text: &str) -> Error {
     if text.contains("verflow")
         || text.contains("out of range")
         || text.contains("too large")

@@ -1,6 +1,6 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
-//! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets them be stopped; `state` is the one place that sets
+//! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets them be stopped, `short_circuit` evaluates AND and OR in order; `state` is the one place that sets
 //! DataFusion up; `call` writes calls, `names`, `numbers`, `literals`, `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
 //! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables;
 //! `variables` sets session variables.
@@ -25,6 +25,7 @@ mod plain_type;
 pub mod planning;
 pub mod predict;
 mod run;
+mod short_circuit;
 mod sole;
 mod spellings;
 mod sql_types;
@@ -43,6 +44,7 @@ use alcedo_sql::SqlState;
 use datafusion::arrow::datatypes::FieldRef;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::ExecutionPlan;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -127,6 +129,9 @@ pub struct Services {
     pub template: SessionState,
 }
 
+/// Plans that were run, in their order.
+pub type Ran = Arc<Mutex<Vec<Arc<dyn ExecutionPlan>>>>;
+
 /// What one statement sees: one catalog snapshot, its session's variables, its parameters, its cancel token.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
@@ -152,6 +157,8 @@ pub struct Context {
     pub pid: i32,
     /// When the statement began, microseconds since 1970 UTC: `now()`.
     pub started_us: i64,
+    /// Takes the plans that the statement runs, for EXPLAIN ANALYZE.
+    pub ran: Option<Ran>,
 }
 
 /// The end of a statement before its time: a token, and whether the clock or somebody asked for it.

@@ -1,7 +1,7 @@
 //! Running plans: optimised, executed, and stopped when the statement is cancelled.
 
-use super::Context;
 use super::error::{from_datafusion, into_datafusion};
+use super::{Context, short_circuit};
 use crate::error::Result;
 use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
@@ -22,13 +22,16 @@ impl Context {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let making = state.create_physical_plan(plan);
         let made = self.or_canceled(making).await?.map_err(from_datafusion)?;
-        self.stoppable(made)
+        self.stoppable(short_circuit::plan(made)?)
     }
 
     /// Runs a plan; the stream ends with an error when the statement is cancelled.
     pub async fn stream(&self, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
         let state = self.state()?;
         let physical = self.physical_plan(&state, &plan).await?;
+        if let Some(mut ran) = self.ran.as_ref().and_then(|ran| ran.lock().ok()) {
+            ran.push(Arc::clone(&physical));
+        }
         self.run(&state, physical)
     }
 

@@ -8,6 +8,7 @@ use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::multisets::Multisets;
 use super::operators::Operators;
+use super::short_circuit::ShortCircuits;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
 use crate::config::Config;
@@ -19,6 +20,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -58,11 +60,14 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     options.sql_parser.collect_spans = true;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.parquet.pushdown_filters = true;
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(ShortCircuits));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
         .with_type_planner(Arc::new(SqlTypes))
+        .with_physical_optimizer_rules(rules)
         .build();
     // Ahead of the package's own reading of `->`, whose values have no type that clients know.
     state

@@ -4,7 +4,7 @@
 //! them) and fails once the statement is cancelled.
 
 use super::error::into_datafusion;
-use super::{Cancel, Context};
+use super::{Cancel, Context, short_circuit};
 use crate::error::Result;
 use crate::query::error::from_datafusion;
 use datafusion::arrow::datatypes::{FieldRef, Schema};
@@ -52,11 +52,11 @@ impl Context {
     ) -> DataFusionResult<Transformed<Arc<dyn ExecutionPlan>>> {
         let join: Arc<dyn ExecutionPlan> =
             if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() {
-                let filter = self.guarded(join.filter());
+                let filter = self.guarded(join.filter())?;
                 let made = NestedLoopJoinExecBuilder::from(join).with_filter(filter);
                 Arc::new(made.build()?)
             } else if let Some(join) = node.downcast_ref::<HashJoinExec>() {
-                let filter = self.guarded(join.filter());
+                let filter = self.guarded(join.filter())?;
                 let made = HashJoinExecBuilder::from(join).with_filter(filter);
                 Arc::new(made.build()?)
             } else if node.is::<CrossJoinExec>()
@@ -70,15 +70,17 @@ impl Context {
         Ok(Transformed::yes(Arc::new(CooperativeExec::new(join))))
     }
 
-    fn guarded(&self, filter: Option<&JoinFilter>) -> Option<JoinFilter> {
-        filter.map(|filter| {
-            let guard = Guard {
-                inner: Arc::clone(filter.expression()),
-                cancel: self.cancel.clone(),
-            };
-            let columns = filter.column_indices().to_vec();
-            JoinFilter::new(Arc::new(guard), columns, Arc::clone(filter.schema()))
-        })
+    fn guarded(&self, filter: Option<&JoinFilter>) -> DataFusionResult<Option<JoinFilter>> {
+        let Some(filter) = filter else {
+            return Ok(None);
+        };
+        let guard = Guard {
+            inner: short_circuit::condition(filter.expression(), filter.schema())?,
+            cancel: self.cancel.clone(),
+        };
+        let columns = filter.column_indices().to_vec();
+        let schema = Arc::clone(filter.schema());
+        Ok(Some(JoinFilter::new(Arc::new(guard), columns, schema)))
     }
 }
 

@@ -230,6 +230,7 @@ impl Session {
             cancel: lock(&self.current).clone(),
             pid: self.pid,
             started_us,
+            ran: None,
         })
     }
 }
