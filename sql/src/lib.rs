@@ -24,6 +24,7 @@ pub use parser::{parse, parse_expression, parse_query};
 pub use quote::{quote_ident, quote_literal};
 pub use script::is_complete;
 pub use sqlparser::ast;
+pub use sqlparser::tokenizer::Span;
 pub use sqlstate::SqlState;
 pub use statement::{Parsed, Statement};
 pub use type_text::parse_type;

@@ -60,6 +60,14 @@ struct Raw {
     arguments: BTreeMap<usize, FieldRef>,
 }
 
+/// What is looked up before planning.
+struct Found {
+    state: SessionState,
+    tables: HashMap<TableReference, Arc<dyn TableSource>>,
+    /// Calls of models with `USING *`.
+    by_name: Vec<predict::ByName>,
+}
+
 /// What DataFusion's planner asks for, answered from what was looked up before.
 struct Names<'a> {
     context: &'a Context,
@@ -268,7 +276,7 @@ impl Context {
         if let ast::SetExpr::Select(select) = query.body.as_mut() {
             select.projection = vec![ast::SelectItem::UnnamedExpr(expr.clone())];
         }
-        let (state, tables) = self.look_up(&mut query).await?;
+        let Found { state, tables, .. } = self.look_up(&mut query).await?;
         let ast::SetExpr::Select(select) = *query.body else {
             return Err(Error::internal("an expression became something else"));
         };
@@ -387,7 +395,11 @@ impl Context {
     /// Plans with placeholders left in; tells whether the plan reads nothing that moves.
     async fn plan_raw(&self, written: &ast::Query, arguments: Option<Arguments>) -> Result<Raw> {
         let mut query = Box::new(written.clone());
-        let (state, tables) = self.look_up(&mut query).await?;
+        let Found {
+            state,
+            tables,
+            mut by_name,
+        } = self.look_up(&mut query).await?;
         let constant = tables.is_empty();
         let names = Names {
             context: self,
@@ -396,10 +408,23 @@ impl Context {
             arguments,
         };
         let planner = SqlToRel::new_with_options(&names, parser_options());
-        let mut planner_context = self.planner_context();
-        let plan = planner
-            .sql_statement_to_plan_with_context(ast::Statement::Query(query), &mut planner_context)
-            .map_err(|e| placed(from_datafusion(e), written))?;
+        let plan = loop {
+            let again = (!by_name.is_empty()).then(|| query.clone());
+            let mut planner_context = self.planner_context();
+            let statement = ast::Statement::Query(query);
+            let made = planner.sql_statement_to_plan_with_context(statement, &mut planner_context);
+            match (made, again) {
+                (Ok(plan), _) => break plan,
+                (Err(error), Some(mut again)) => {
+                    match predict::respell(&error, &mut by_name, &mut again) {
+                        Some(Ok(())) => query = again,
+                        Some(Err(error)) => return Err(error),
+                        None => return Err(placed(from_datafusion(error), written)),
+                    }
+                }
+                (Err(error), None) => return Err(placed(from_datafusion(error), written)),
+            }
+        };
         Ok(Raw {
             plan,
             constant,
@@ -408,15 +433,12 @@ impl Context {
     }
 
     /// Prepares a query for planning: client spellings and models bound, output named, tables found.
-    async fn look_up(
-        &self,
-        query: &mut Box<ast::Query>,
-    ) -> Result<(SessionState, HashMap<TableReference, Arc<dyn TableSource>>)> {
+    async fn look_up(&self, query: &mut Box<ast::Query>) -> Result<Found> {
         self.cancel.check()?;
         names::assign(query);
         numbers::assign(query);
         spellings::assign(query);
-        let functions = predict::rewrite(self, query).await?;
+        let predict::Bindings { functions, by_name } = predict::rewrite(self, query).await?;
         let mut tables = table_functions::bind(self, query).await?;
         system::rewrite(self, query);
         let mut state = self.state()?;
@@ -434,7 +456,11 @@ impl Context {
                 tables.insert(reference, provider_as_source(provider));
             }
         }
-        Ok((state, tables))
+        Ok(Found {
+            state,
+            tables,
+            by_name,
+        })
     }
 
     fn planner_context(&self) -> PlannerContext {

@@ -6,6 +6,7 @@
 //! planner sees functions like any other, so they work wherever expressions do.
 
 mod arguments;
+mod by_name;
 
 use super::Context;
 use super::names::normal;
@@ -16,10 +17,11 @@ use alcedo_sql::ast::{
     self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName as Path, Query,
     Spanned, TableFactor, Value, VisitMut, VisitorMut,
 };
-use alcedo_sql::{SqlState, quote_ident};
+use alcedo_sql::{Span, SqlState, quote_ident};
 use alcedo_udfs::predict::{Output, PinnedModel, predict_udf};
 use alcedo_udfs::score::Task;
 use arguments::arguments;
+pub use by_name::{ByName, respell};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -68,17 +70,26 @@ impl Bound {
     }
 }
 
-/// Binds every model that a query names; the functions are registered for this statement.
+/// What binding the models of a query gives.
+#[derive(Default)]
+pub struct Bindings {
+    /// Functions that hold model versions, for this statement.
+    pub functions: Vec<Arc<ScalarUDF>>,
+    /// Calls with `USING *`.
+    pub by_name: Vec<ByName>,
+}
+
+/// Binds every model that a query names.
 ///
 /// # Errors
 /// 42704 for unknown models, 42883 for inputs that do not fit, 42703 for features that are not named.
-pub async fn rewrite(ctx: &Context, query: &mut Query) -> Result<Vec<Arc<ScalarUDF>>> {
+pub async fn rewrite(ctx: &Context, query: &mut Query) -> Result<Bindings> {
     let mut found = Finder::default();
     if let ControlFlow::Break(error) = VisitMut::visit(query, &mut found) {
         return Err(*error);
     }
     if found.references.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Bindings::default());
     }
     let mut models = HashMap::new();
     for (reference, (line, column)) in found.references {
@@ -91,9 +102,13 @@ pub async fn rewrite(ctx: &Context, query: &mut Query) -> Result<Vec<Arc<ScalarU
     let mut rewriter = Rewriter {
         models,
         functions: BTreeMap::new(),
+        by_name: Vec::new(),
     };
     match VisitMut::visit(query, &mut rewriter) {
-        ControlFlow::Continue(()) => Ok(rewriter.functions.into_values().collect()),
+        ControlFlow::Continue(()) => Ok(Bindings {
+            functions: rewriter.functions.into_values().collect(),
+            by_name: rewriter.by_name,
+        }),
         ControlFlow::Break(error) => Err(*error),
     }
 }
@@ -239,6 +254,7 @@ struct Rewriter {
     models: HashMap<String, Bound>,
     /// By the name they are called by.
     functions: BTreeMap<String, Arc<ScalarUDF>>,
+    by_name: Vec<ByName>,
 }
 
 impl VisitorMut for Rewriter {
@@ -297,7 +313,8 @@ impl Rewriter {
                 name,
             ));
         }
-        let derived = over(&columns(&bound)?, *input)?;
+        let mut derived = over(&columns(&bound)?, *input)?;
+        stand_at(&mut derived, name.span());
         *factor = TableFactor::Derived {
             lateral: false,
             subquery: Box::new(derived),
@@ -315,25 +332,30 @@ impl Rewriter {
         let Some(kind) = callee(&function.name) else {
             return Ok(());
         };
-        let place = function.name.span().start;
+        let place = function.name.span();
         let FunctionArguments::List(list) = &mut function.args else {
             return Ok(());
         };
         let given = std::mem::take(&mut list.args);
         let bound = self.bound(&given.first().and_then(reference).unwrap_or_default())?;
-        let done = arguments(&bound, kind, given[1..].to_vec()).and_then(|(output, args)| {
-            let shown = match output {
+        let done = arguments(&bound, kind, given[1..].to_vec(), place).and_then(|call| {
+            let shown = match call.output {
                 Output::ProbaOf(class) => format!("{kind} {}#{class}", bound.reference()),
                 _ => format!("{kind} {}", bound.reference()),
             };
             if !self.functions.contains_key(&shown) {
-                let udf = predict_udf(&bound.model, output, &shown).map_err(model::from_score)?;
+                let udf =
+                    predict_udf(&bound.model, call.output, &shown).map_err(model::from_score)?;
                 self.functions.insert(shown.clone(), Arc::new(udf));
             }
-            Ok((shown, args))
+            Ok((shown, call))
         });
-        let (shown, args) = done.map_err(|e| e.at_span(place.line, place.column))?;
-        list.args = args
+        let (shown, call) = done.map_err(|e| e.at_span(place.start.line, place.start.column))?;
+        if call.by_name {
+            self.by_name.push(ByName::new(&bound, place));
+        }
+        list.args = call
+            .inputs
             .into_iter()
             .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e)))
             .collect();
@@ -399,6 +421,27 @@ pub fn over(items: &str, input: Query) -> Result<Query> {
         _ => return Err(broken()),
     }
     Ok(query)
+}
+
+/// Lets the calls in the items of a query of our own stand where the user wrote `ml.predict`.
+fn stand_at(query: &mut Query, place: Span) {
+    let ast::SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    for item in &mut select.projection {
+        if let ast::SelectItem::ExprWithAlias { expr, .. } = item {
+            let _: ControlFlow<()> = ast::visit_expressions_mut(expr, |expr| {
+                if let Expr::Function(function) = expr {
+                    for part in &mut function.name.0 {
+                        if let ast::ObjectNamePart::Identifier(name) = part {
+                            name.span = place;
+                        }
+                    }
+                }
+                ControlFlow::Continue(())
+            });
+        }
+    }
 }
 
 /// `AS name`.

@@ -3,18 +3,28 @@
 use super::{Bound, classes};
 use crate::error::{Error, Result};
 use crate::query::names::normal;
-use alcedo_sql::SqlState;
 use alcedo_sql::ast::{self, CastKind, Expr, FunctionArg, FunctionArgExpr, Ident, Value};
 use alcedo_sql::options::closest;
+use alcedo_sql::{Span, SqlState};
 use alcedo_udfs::predict::Output;
 use alcedo_udfs::score::features::FeatureKind;
 
-/// What the call gives, and the inputs in the model's order.
+/// A call as the model takes it.
+pub(super) struct Call {
+    pub output: Output,
+    /// The inputs in the model's order.
+    pub inputs: Vec<Expr>,
+    /// Whether they are columns of the features' names, from `USING *`.
+    pub by_name: bool,
+}
+
+/// Reads a call's arguments behind the model; `place` is where it stands.
 pub(super) fn arguments(
     bound: &Bound,
     kind: &str,
     given: Vec<FunctionArg>,
-) -> Result<(Output, Vec<Expr>)> {
+    place: Span,
+) -> Result<Call> {
     let features = bound.model.features();
     let mut output = match kind {
         "predict" => Output::Predict,
@@ -57,16 +67,11 @@ pub(super) fn arguments(
             }
         }
     }
+    let starred = wildcard.is_some();
     let exprs = match (wildcard, named.is_empty(), positional.is_empty()) {
         (Some(relation), true, true) => features
             .iter()
-            .map(|f| {
-                let column = Ident::with_quote('"', &f.name);
-                if relation.is_empty() {
-                    return Expr::Identifier(column);
-                }
-                Expr::CompoundIdentifier(relation.iter().cloned().chain([column]).collect())
-            })
+            .map(|f| column(&relation, &f.name, place))
             .collect(),
         (None, false, true) => by_name(bound, named)?,
         (None, true, _) => positional,
@@ -84,7 +89,23 @@ pub(super) fn arguments(
         .zip(features)
         .map(|(expr, feature)| typed(expr, &feature.kind))
         .collect();
-    Ok((output, typed))
+    Ok(Call {
+        output,
+        inputs: typed,
+        by_name: starred,
+    })
+}
+
+/// The column of a feature, standing where the call does.
+fn column(relation: &[Ident], feature: &str, place: Span) -> Expr {
+    let column = Ident::with_quote_and_span('"', place, feature);
+    if relation.is_empty() {
+        return Expr::Identifier(column);
+    }
+    let mut parts = relation.to_vec();
+    parts.iter_mut().for_each(|part| part.span = place);
+    parts.push(column);
+    Expr::CompoundIdentifier(parts)
 }
 
 fn wrong_count(bound: &Bound, given: usize) -> Error {
