@@ -21,7 +21,7 @@ use alcedo_sql::{SqlState, quote_ident};
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{FieldRef, Int64Type};
-use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -194,6 +194,27 @@ fn place(batch: &RecordBatch) -> impl Iterator<Item = (&str, i64)> {
     (0..batch.num_rows()).map(|i| (files.value(i), rows.value(i)))
 }
 
+/// The query that finds the rows to change, with what becomes of them.
+pub(super) async fn plan(ctx: &Context, table: &Table, rows: Rows<'_>) -> Result<LogicalPlan> {
+    let version = managed::newest(&ctx.lake(), table).await?;
+    plan_over(&over(ctx, table, version.files()), table, rows).await
+}
+
+async fn plan_over(over: &Context, table: &Table, rows: Rows<'_>) -> Result<LogicalPlan> {
+    let plan = over.plan_query(&query(table, rows)?).await?;
+    if rows.values.is_empty() {
+        return Ok(plan);
+    }
+    let sources: Vec<Option<usize>> = (0..table.columns.len()).map(Some).collect();
+    let mut values = assigned(over, &plan, &table.columns, &sources).await?;
+    let place = plan.schema().columns();
+    values.extend(place.into_iter().skip(table.columns.len()).map(Into::into));
+    LogicalPlanBuilder::from(plan)
+        .project(values)
+        .and_then(|b| b.build())
+        .map_err(from_datafusion)
+}
+
 /// Notes the rows to change, and writes what becomes of them.
 async fn find(
     ctx: &Context,
@@ -205,25 +226,9 @@ async fn find(
     writer: &mut TableWriter,
 ) -> Result<()> {
     let rules = Rules::of(ctx, &name.name, &table.columns, &table.checks).await?;
-    let over = over(ctx, table, files);
-    let mut plan = over.plan_query(&query(table, rows)?).await?;
     let update = !rows.values.is_empty();
-    if update {
-        let sources: Vec<Option<usize>> = (0..table.columns.len()).map(Some).collect();
-        let mut values = assigned(&over, &plan, &table.columns, &sources).await?;
-        values.extend(
-            plan.schema()
-                .columns()
-                .into_iter()
-                .skip(table.columns.len())
-                .map(Into::into),
-        );
-        plan = LogicalPlanBuilder::from(plan)
-            .project(values)
-            .and_then(|b| b.build())
-            .map_err(from_datafusion)?;
-    }
-    let mut found = over.stream(plan).await?;
+    let plan = plan_over(&over(ctx, table, files), table, rows).await?;
+    let mut found = ctx.stream(plan).await?;
     let columns: Vec<usize> = (0..table.columns.len()).collect();
     while let Some(batch) = found.next().await {
         let batch = batch.map_err(from_datafusion)?;

@@ -114,7 +114,11 @@ async fn validate(
 }
 
 /// Columns and plan of CREATE TABLE AS.
-async fn plan(ctx: &Context, s: &CreateTable, query: &Query) -> Result<(Vec<Column>, LogicalPlan)> {
+pub(super) async fn plan(
+    ctx: &Context,
+    s: &CreateTable,
+    query: &Query,
+) -> Result<(Vec<Column>, LogicalPlan)> {
     let plan = ctx.plan_query(query).await?;
     let fields = output_fields(plan.schema().as_arrow());
     if s.query_columns.len() > fields.len() {

@@ -1,11 +1,13 @@
 //! `DELETE`: files that hold rows to go are written again without them.
 
 use super::Output;
-use super::change::{Rows, prepare as prepare_change, run as change, target};
+use super::change::{Rows, plan as plan_change, prepare as prepare_change, run as change, target};
+use crate::catalog::ObjectName;
 use crate::error::Result;
 use crate::query::Context;
 use alcedo_sql::statement::Delete;
 use datafusion::arrow::datatypes::FieldRef;
+use datafusion::logical_expr::LogicalPlan;
 
 fn rows(s: &Delete) -> Rows<'_> {
     Rows {
@@ -21,6 +23,13 @@ pub(crate) async fn run(ctx: &Context, s: &Delete) -> Result<Output> {
     let (name, table) = target(ctx, &s.table, "delete from")?;
     let count = change(ctx, &name, &table, rows(s)).await?;
     Ok(Output::rows_tag("DELETE", count))
+}
+
+/// The query that finds the rows, and their table.
+pub(super) async fn plan(ctx: &Context, s: &Delete) -> Result<(ObjectName, LogicalPlan)> {
+    let (name, table) = target(ctx, &s.table, "delete from")?;
+    let plan = plan_change(ctx, &table, rows(s)).await?;
+    Ok((name, plan))
 }
 
 /// Types of the parameters.

@@ -44,8 +44,20 @@ impl Tries {
     }
 }
 
-/// Inserts all rows, or none.
-pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
+/// The rows of an INSERT on their way.
+pub(super) struct Incoming {
+    /// The statement's context, knowing the types of parameters.
+    ctx: Context,
+    pub name: ObjectName,
+    relation: Relation,
+    /// The columns that the statement gives.
+    given: Vec<String>,
+    /// Rows as the table takes them; for a source, as it is given them.
+    pub plan: LogicalPlan,
+}
+
+/// Plans the rows of an INSERT.
+pub(super) async fn plan(ctx: &Context, s: &Insert) -> Result<Incoming> {
     let (name, relation) = ctx.relation(&s.table)?;
     let columns = target_columns(&name, &relation)?;
     let input = Input::of(s, &name, columns, ctx.parameter_types.clone())?;
@@ -54,39 +66,51 @@ pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
         ..ctx.clone()
     };
     let plan = input.plan(&ctx, s).await?;
-    let rows = match &relation.kind {
+    let count = match s.query {
+        Some(_) => plan.schema().fields().len(),
+        None => 0,
+    };
+    let wanted: Vec<Column> = input
+        .targets
+        .iter()
+        .take(count)
+        .map(|t| columns[*t].clone())
+        .collect();
+    let plan = if let RelationKind::Source(_) = relation.kind {
+        let sources: Vec<Option<usize>> = (0..count).map(Some).collect();
+        project(&ctx, plan, &wanted, &sources).await?
+    } else {
+        project(&ctx, plan, columns, &input.sources(columns.len(), count)).await?
+    };
+    let given = wanted.into_iter().map(|c| c.name).collect();
+    Ok(Incoming {
+        ctx,
+        name,
+        relation,
+        given,
+        plan,
+    })
+}
+
+/// Inserts all rows, or none.
+pub(crate) async fn run(ctx: &Context, s: &Insert) -> Result<Output> {
+    let Incoming {
+        ctx,
+        name,
+        relation,
+        given,
+        plan,
+    } = plan(ctx, s).await?;
+    let rows = ctx.stream(plan).await?;
+    let count = match &relation.kind {
         RelationKind::Source(source) => {
-            let count = if s.query.is_some() {
-                plan.schema().fields().len()
-            } else {
-                0
-            };
-            let wanted: Vec<Column> = input
-                .targets
-                .iter()
-                .take(count)
-                .map(|t| columns[*t].clone())
-                .collect();
-            let given: Vec<String> = wanted.iter().map(|c| c.name.clone()).collect();
-            let sources: Vec<Option<usize>> = (0..wanted.len()).map(Some).collect();
-            let plan = project(&ctx, plan, &wanted, &sources).await?;
-            let rows = ctx.stream(plan).await?;
             let produced = source::produce(ctx.source_access(), &name, source, &given, rows);
             produced.await.map_err(|e| ctx.cancel.named(e))?
         }
-        RelationKind::Table(table) => {
-            let given = if s.query.is_some() {
-                plan.schema().fields().len()
-            } else {
-                0
-            };
-            let plan = project(&ctx, plan, columns, &input.sources(columns.len(), given)).await?;
-            let rows = ctx.stream(plan).await?;
-            append(&ctx, &name, table, rows).await?
-        }
+        RelationKind::Table(table) => append(&ctx, &name, table, rows).await?,
         RelationKind::View(_) | RelationKind::External(_) => 0,
     };
-    Ok(Output::done(format!("INSERT 0 {rows}")))
+    Ok(Output::done(format!("INSERT 0 {count}")))
 }
 
 /// Types of the parameters: those that stand where a column's value goes have its type.
