@@ -12,7 +12,7 @@ use crate::harness::server::Server;
 use crate::harness::{http, until};
 
 /// Far more work than any machine does in a minute.
-const ENDLESS: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b where (a.value * b.value) % 7 = 3";
+const ENDLESS: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b where (a * b) % 7 = 3";
 
 fn status(raw: &mut Raw, sql: &str) -> u8 {
     raw.query(sql);
@@ -295,10 +295,7 @@ async fn portals_are_suspended_and_resumed() {
     let mut session = connect(&server.conninfo()).await;
     let transaction = session.client.transaction().await.unwrap();
     let portal = transaction
-        .bind(
-            "select value from generate_series(1, 10000) order by 1",
-            &[],
-        )
+        .bind("select n from generate_series(1, 10000) n order by 1", &[])
         .await
         .unwrap();
     let mut next = 1_i64;
@@ -475,9 +472,7 @@ async fn a_slow_client_costs_no_memory() {
     let mut raw = Raw::session(server.port);
     status(&mut raw, "select 1");
     let idle = server.resident_bytes();
-    raw.query(
-        "select value, value * 2, 'row ' || value, value / 3.0 from generate_series(1, 10000000)",
-    );
+    raw.query("select n, n * 2, 'row ' || n, n / 3.0 from generate_series(1, 10000000) n");
     let mut most = 0;
     for _ in 0..30 {
         std::thread::sleep(Duration::from_millis(100));

@@ -2,7 +2,7 @@
 //!
 //! An [`Error`] of ours that travelled through DataFusion comes back unchanged.
 
-use super::embedded::{function_error, is_subquery};
+use super::embedded::{function_error, is_outer_reference, is_subquery};
 use crate::error::{Error, Kind};
 pub use crate::error::{from_io, from_store};
 use alcedo_sql::SqlState;
@@ -43,6 +43,10 @@ pub fn from_datafusion(error: DataFusionError) -> Error {
         DataFusionError::NotImplemented(text) if is_subquery(&text) => {
             Error::unsupported("a subquery in this place is not supported yet")
                 .hint("Put it into WHERE, or write it as a join.")
+        }
+        DataFusionError::NotImplemented(text) if is_outer_reference(&text) => {
+            Error::unsupported("a reference to another table is not supported in this place yet")
+                .hint("Write it as a join. For unnest: SELECT …, unnest(a) AS x FROM t.")
         }
         DataFusionError::NotImplemented(text) => Error::unsupported(plain(&text)),
         DataFusionError::Configuration(text) => {

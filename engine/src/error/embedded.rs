@@ -34,11 +34,16 @@ pub(super) fn is_subquery(text: &str) -> bool {
         && [
             "Exists(",
             "InSubquery(",
+            "ScalarSubquery(",
             "SetComparison(",
-            "OuterReferenceColumn(",
         ]
         .iter()
         .any(|kind| text.contains(kind))
+}
+
+/// Whether the planner could not take a reference out of a subquery or of a function in FROM.
+pub(super) fn is_outer_reference(text: &str) -> bool {
+    text.contains("does not support logical expression") && text.contains("OuterReferenceColumn(")
 }
 
 #[cfg(test)]

@@ -85,12 +85,16 @@ fn float_division(expr: &RawBinaryExpr, left: &DataType, right: &DataType) -> Op
         }
         _ => false,
     };
-    (numbers && !single && !harmless).then(|| {
+    (numbers && !harmless).then(|| {
         let double = |side: &Expr| cast(side.clone(), DataType::Float64);
-        call(
-            floats::division(),
-            vec![double(&expr.left), double(&expr.right)],
-        )
+        let sides = vec![double(&expr.left), double(&expr.right)];
+        let quotient = call(floats::division(), sides);
+        // Of two reals it is the same whether rounded once or twice.
+        if single {
+            cast(quotient, DataType::Float32)
+        } else {
+            quotient
+        }
     })
 }
 

@@ -1,11 +1,9 @@
-//! Clauses of queries: FETCH FIRST as LIMIT, WITH ORDINALITY as a numbered subquery, and what PostgreSQL refuses in
-//! a clause where the planner would not.
+//! Clauses of queries: FETCH FIRST as LIMIT, and what PostgreSQL refuses in a clause where the planner would not.
 
 use crate::error::SqlError;
 use crate::sqlstate::SqlState;
 use sqlparser::ast::{
-    Expr, Fetch, Function, Ident, LimitClause, Query, Select, SelectItem, SetExpr, TableAlias,
-    TableFactor, Visit, Visitor,
+    Expr, Fetch, Function, LimitClause, Query, Select, SelectItem, Visit, Visitor,
 };
 use std::ops::ControlFlow;
 
@@ -110,66 +108,4 @@ pub(super) fn windowless(function: &Function) -> Option<SqlError> {
         let text = format!("window function {name} requires an OVER clause");
         SqlError::new(SqlState::WRONG_OBJECT_TYPE, text)
     })
-}
-
-/// `f(…) WITH ORDINALITY a(x, n)` as a subquery that numbers the rows.
-pub(super) fn ordinality(factor: &mut TableFactor) {
-    let alias = match factor {
-        TableFactor::UNNEST {
-            with_ordinality: with @ true,
-            alias,
-            ..
-        }
-        | TableFactor::Table {
-            with_ordinality: with @ true,
-            args: Some(_),
-            alias,
-            ..
-        } => {
-            *with = false;
-            alias.take()
-        }
-        _ => return,
-    };
-    let Some(mut query) =
-        crate::parse_query("SELECT *, row_number() OVER () AS ordinality FROM x").ok()
-    else {
-        return;
-    };
-    // A function's only column has the name of its table.
-    let columns = alias
-        .as_ref()
-        .map(|a| a.columns.as_slice())
-        .unwrap_or_default();
-    let name = match (columns, alias.as_ref()) {
-        ([first, ..], _) => Some(first.name.clone()),
-        ([], Some(alias)) => Some(alias.name.clone()),
-        ([], None) => None,
-    };
-    let single = columns.len() <= 2;
-    if let (Some(name), true) = (name, single) {
-        let inner = TableAlias {
-            explicit: true,
-            name: Ident::new("f"),
-            columns: vec![sqlparser::ast::TableAliasColumnDef {
-                name,
-                data_type: None,
-            }],
-            at: None,
-        };
-        if let TableFactor::UNNEST { alias, .. } | TableFactor::Table { alias, .. } = factor {
-            *alias = Some(inner);
-        }
-    }
-    if let SetExpr::Select(select) = query.body.as_mut()
-        && let Some(from) = select.from.first_mut()
-    {
-        from.relation = factor.clone();
-    }
-    *factor = TableFactor::Derived {
-        lateral: false,
-        subquery: query,
-        alias,
-        sample: None,
-    };
 }

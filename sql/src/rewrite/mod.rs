@@ -18,7 +18,7 @@
 //! `ml.predict` and `ml.evaluate` are a `TableFactor::Table` with `args`: the model as above, then
 //! `Expr::Subquery`, then named options.
 //!
-//! Then the AST is walked: clauses that have another spelling or stand in the wrong place, decorations of catalog queries
+//! Then the AST is walked: clauses that have another spelling or stand in the wrong place, functions in FROM, types of VALUES, decorations of catalog queries
 //! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
 //! parentheses, and literals of arrays, moments, bytes and floating point.
 
@@ -27,10 +27,12 @@ mod calls;
 mod cast_literal;
 mod clauses;
 mod decorations;
+mod from_functions;
 mod moment_literal;
 mod session_functions;
 mod similar;
 mod trims;
+mod values;
 
 pub(crate) use decorations::check_collation;
 
@@ -80,6 +82,7 @@ impl VisitorMut for Rewriter {
             return ControlFlow::Break((error, query.span()));
         }
         clauses::fetch(query);
+        values::unify(&mut query.body);
         ControlFlow::Continue(())
     }
 
@@ -106,7 +109,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Refusal> {
-        clauses::ordinality(factor);
+        from_functions::spell(factor);
         ControlFlow::Continue(())
     }
 
