@@ -394,6 +394,12 @@ async fn parameters_are_described_and_bound() {
         .await
         .map(|s| s.params()[0].name().to_owned());
     assert_eq!(error.unwrap(), "text");
+    // EXPLAIN takes the parameters of what it explains.
+    let update = "explain analyze update p set b = $1 where a = $2";
+    let plan = session.client.query(update, &[&"new", &2_i32]).await;
+    let first: String = plan.unwrap()[0].get(0);
+    assert_eq!(first, "Update on p (actual rows=1)");
+    assert_eq!(session.one("select b from p where a = 2").await, "new");
 }
 
 #[tokio::test]

@@ -136,10 +136,10 @@ impl Session {
                 planned = Some(made);
                 (parameters, Some(fields))
             }
-            Statement::Insert(s) => (exec::insert::prepare(&ctx, s).await?, None),
-            Statement::Update(s) => (exec::update::prepare(&ctx, s).await?, None),
-            Statement::Delete(s) => (exec::delete::prepare(&ctx, s).await?, None),
-            statement => (Vec::new(), fields_of(&ctx, statement).await?),
+            statement => (
+                parameters(&ctx, statement).await?,
+                fields_of(&ctx, statement).await?,
+            ),
         };
         Ok(Made {
             parameters: parameter_types.iter().map(|f| sql_type(f)).collect(),
@@ -357,6 +357,18 @@ fn guarded(output: Output) -> Output {
         stream: Box::pin(RecordBatchStreamAdapter::new(schema, stream)),
         ..rows
     })
+}
+
+/// Types of a statement's parameters.
+async fn parameters(ctx: &Context, statement: &Statement) -> Result<Vec<FieldRef>> {
+    match statement {
+        Statement::Query(query) => Ok(ctx.prepare_query(query).await?.parameters),
+        Statement::Insert(s) => exec::insert::prepare(ctx, s).await,
+        Statement::Update(s) => exec::update::prepare(ctx, s).await,
+        Statement::Delete(s) => exec::delete::prepare(ctx, s).await,
+        Statement::Explain(s) => Box::pin(parameters(ctx, &s.statement)).await,
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Columns of statements that are not queries. Those that only show something are asked.
