@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 /// Explains a statement; with ANALYZE it is carried out, and the rows of a query are thrown away.
 pub(crate) async fn run(ctx: &Context, explain: &Explain) -> Result<Output> {
     let state = ctx.state()?;
-    let (change, logical) = plan(ctx, &explain.statement).await?;
+    let (change, logical) = ctx.or_canceled(plan(ctx, &explain.statement)).await??;
     let mut change = change.map(|(verb, name)| Change {
         verb,
         name,

@@ -1,8 +1,10 @@
 //! Planning and running queries: what a statement sees ([`Context`]) and what the engine keeps ([`Services`]).
 //!
-//! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets them be stopped, `short_circuit` evaluates AND and OR in order; `state` is the one place that sets
-//! DataFusion up; `call` writes calls, `names`, `numbers`, `literals`, `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated` and `sql_types` make it answer as PostgreSQL does; `error` turns
-//! its errors into ours, `missing` names functions that are not there; `predict` and `table_functions` bind models; `system` holds the catalog's tables;
+//! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets
+//! them be stopped; `state` is the one place that sets DataFusion up. `call` writes calls; `names`, `numbers`, `literals`,
+//! `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated`,
+//! `short_circuit` and `sql_types` make it answer as PostgreSQL does; `error` turns its errors into ours, `missing` names
+//! functions that are not there. `predict` and `table_functions` bind models; `system` holds the catalog's tables;
 //! `variables` sets session variables.
 
 mod arithmetic;

@@ -58,6 +58,7 @@ impl Context {
     pub fn physical(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
         self.state()?
             .create_physical_expr(expr.clone(), schema)
+            .and_then(|made| short_circuit::condition(&made, schema.as_arrow()))
             .map_err(from_datafusion)
     }
 

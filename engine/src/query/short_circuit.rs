@@ -2,8 +2,9 @@
 //! `n <> 0 AND total / n > 1` is no division by zero.
 //!
 //! DataFusion puts conjuncts into an order of its own, and evaluates the right side for all rows of a batch unless the
-//! left side settles nearly all of them. Here conjuncts that can fail come last again and are evaluated in order. Scans
-//! of files check conjuncts one after the other, which comes to the same.
+//! left side settles nearly all of them. Here a filter's conjuncts that can fail come behind the others, and each sees
+//! only rows that are left; scans of files check conjuncts in the same way. ANDs and ORs inside evaluate in order.
+//! Arguments, filters and groups of aggregates are left as they are.
 
 use crate::error::Result;
 use crate::query::error::from_datafusion;
@@ -16,7 +17,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as DataFusionResult, ScalarValue, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Operator};
-use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column};
+use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{ScalarFunctionExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -52,9 +53,20 @@ impl PhysicalOptimizerRule for ShortCircuits {
 
 fn first(node: Arc<dyn ExecutionPlan>) -> DataFusionResult<Transformed<Arc<dyn ExecutionPlan>>> {
     if let Some(filter) = node.downcast_ref::<FilterExec>() {
-        let done = in_order(filter.predicate(), &filter.input().schema())?;
+        let schema = filter.input().schema();
+        let mut predicate = Arc::clone(filter.predicate());
+        let done = in_order(&predicate, &schema)?;
         if done.transformed {
-            return filtered(filter, done.data);
+            predicate = done.data;
+            for conjunct in split_conjunction(filter.predicate()) {
+                if can_fail(conjunct, &schema)?
+                    && let Some(weaker) = weaker(conjunct, &schema)?
+                {
+                    predicate = conjunction([weaker, predicate]);
+                }
+            }
+            let made = FilterExecBuilder::from(filter).with_predicate(predicate);
+            return Ok(Transformed::yes(Arc::new(made.build()?)));
         }
     } else if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
         let schema = projection.input().schema();
@@ -73,39 +85,53 @@ fn first(node: Arc<dyn ExecutionPlan>) -> DataFusionResult<Transformed<Arc<dyn E
     Ok(Transformed::no(node))
 }
 
-/// The plan with filters whose conjuncts are evaluated in order: last, when nobody moves conjuncts any more.
+/// The plan with a filter of its own for each conjunct that can fail, above one for all others: last, when nobody moves
+/// conjuncts any more. They stay conjuncts, from which operators above know what is constant.
 pub(super) fn plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let last = |node: Arc<dyn ExecutionPlan>| {
-        let Some(filter) = node.downcast_ref::<FilterExec>() else {
-            return Ok(Transformed::no(node));
-        };
-        let done = rewrite(filter.predicate(), &filter.input().schema())?;
-        if done.transformed {
-            filtered(filter, done.data)
-        } else {
-            Ok(Transformed::no(node))
-        }
-    };
     plan.transform_up(last)
         .map(|done| done.data)
         .map_err(from_datafusion)
 }
 
-/// The condition of a join over the columns it sees.
+fn last(node: Arc<dyn ExecutionPlan>) -> DataFusionResult<Transformed<Arc<dyn ExecutionPlan>>> {
+    let Some(filter) = node.downcast_ref::<FilterExec>() else {
+        return Ok(Transformed::no(node));
+    };
+    let schema = filter.input().schema();
+    let (mut safe, mut stages) = (Vec::new(), Vec::new());
+    for conjunct in split_conjunction(filter.predicate()) {
+        let conjunct = Arc::clone(conjunct);
+        if can_fail(&conjunct, &schema)? {
+            stages.push(conjunct);
+        } else {
+            safe.push(conjunct);
+        }
+    }
+    if !safe.is_empty() {
+        stages.insert(0, conjunction(safe));
+    }
+    let top = stages.pop();
+    let Some(top) = top.filter(|_| !stages.is_empty()) else {
+        return Ok(Transformed::no(node));
+    };
+    let mut input = Arc::clone(filter.input());
+    for stage in stages {
+        let below = FilterExecBuilder::new(stage, input).with_batch_size(filter.batch_size());
+        input = Arc::new(below.build()?);
+    }
+    let made = FilterExecBuilder::from(filter)
+        .with_input(input)
+        .with_predicate(top);
+    Ok(Transformed::yes(Arc::new(made.build()?)))
+}
+
+/// A condition that is evaluated as a whole, over the columns it sees.
 pub(super) fn condition(
     condition: &Arc<dyn PhysicalExpr>,
     schema: &Schema,
 ) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
     let ordered = in_order(condition, schema)?.data;
     Ok(rewrite(&ordered, schema)?.data)
-}
-
-fn filtered(
-    filter: &FilterExec,
-    predicate: Arc<dyn PhysicalExpr>,
-) -> DataFusionResult<Transformed<Arc<dyn ExecutionPlan>>> {
-    let made = FilterExecBuilder::from(filter).with_predicate(predicate);
-    Ok(Transformed::yes(Arc::new(made.build()?)))
 }
 
 /// A condition whose conjuncts evaluate in order, each by itself, those that can fail behind the others.
@@ -125,11 +151,53 @@ fn in_order(
             safe.push(done.data);
         }
     }
-    if !changed {
+    // Scans take no conditions on nested values: what these guard must not be taken without them.
+    let nested = |c: &&Arc<dyn PhysicalExpr>| {
+        let columns = collect_columns(c);
+        columns.iter().any(|c| {
+            let field = schema.fields().get(c.index());
+            field.is_some_and(|f| f.data_type().is_nested())
+        })
+    };
+    let guards: Vec<_> = safe.iter().filter(nested).cloned().collect();
+    if !changed && (guards.is_empty() || risky.is_empty()) {
         return Ok(Transformed::no(Arc::clone(predicate)));
     }
-    safe.append(&mut risky);
+    for conjunct in risky {
+        safe.push(if guards.is_empty() {
+            conjunct
+        } else {
+            let guards = conjunction(guards.iter().cloned());
+            Arc::new(ShortCircuit::new(Connective::And, guards, conjunct)?)
+        });
+    }
     Ok(Transformed::yes(conjunction(safe)))
+}
+
+/// What is certain when a condition of ANDs and ORs is true, of that which cannot fail: scans find in it which files
+/// and row groups they need not read.
+fn weaker(
+    condition: &Arc<dyn PhysicalExpr>,
+    schema: &Schema,
+) -> DataFusionResult<Option<Arc<dyn PhysicalExpr>>> {
+    if !can_fail(condition, schema)? {
+        return Ok(Some(Arc::clone(condition)));
+    }
+    let Some(binary) = condition.downcast_ref::<BinaryExpr>() else {
+        return Ok(None);
+    };
+    if !matches!(binary.op(), Operator::And | Operator::Or) {
+        return Ok(None);
+    }
+    let sides = (
+        weaker(binary.left(), schema)?,
+        weaker(binary.right(), schema)?,
+    );
+    Ok(match (sides, binary.op()) {
+        ((Some(left), Some(right)), op) => Some(Arc::new(BinaryExpr::new(left, *op, right))),
+        ((Some(one), None) | (None, Some(one)), Operator::And) => Some(one),
+        _ => None,
+    })
 }
 
 /// An expression whose ANDs and ORs evaluate in order where that can be noticed.
@@ -157,6 +225,7 @@ fn rewrite(
 
 /// Functions that have a value for all arguments, among those that often guard others.
 const SAFE: &[&str] = &[
+    "array_element",
     "array_has",
     "array_length",
     "btrim",
@@ -166,22 +235,33 @@ const SAFE: &[&str] = &[
     "contains",
     "date_part",
     "ends_with",
+    "get_field",
     "json_contains",
     "json_get_str",
+    "left",
     "lower",
     "ltrim",
     "octet_length",
+    "replace",
+    "right",
     "rtrim",
     "starts_with",
     "strpos",
     "upper",
 ];
 
-/// Whether evaluating may be an error for some values: divisions, casts of text, and most functions.
+/// Whether evaluating may be an error for some values: divisions, casts of text, patterns from columns, and most functions.
 fn can_fail(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<bool> {
     expr.exists(|e| {
         if let Some(binary) = e.downcast_ref::<BinaryExpr>() {
-            return Ok(matches!(binary.op(), Operator::Divide | Operator::Modulo));
+            use Operator as O;
+            return Ok(match binary.op() {
+                O::Divide | O::Modulo => true,
+                O::RegexMatch | O::RegexIMatch | O::RegexNotMatch | O::RegexNotIMatch => {
+                    !binary.right().is::<Literal>()
+                }
+                _ => false,
+            });
         }
         if let Some(function) = e.downcast_ref::<ScalarFunctionExpr>() {
             return Ok(!SAFE.contains(&function.name()));

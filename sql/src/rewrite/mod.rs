@@ -18,9 +18,9 @@
 //! `ml.predict` and `ml.evaluate` are a `TableFactor::Table` with `args`: the model as above, then
 //! `Expr::Subquery`, then named options.
 //!
-//! Then the AST is walked: clauses that have another spelling or stand in the wrong place, functions in FROM, types of VALUES, decorations of catalog queries
-//! (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session functions without
-//! parentheses, and literals of arrays, moments, bytes and floating point.
+//! Then the AST is walked: clauses that have another spelling or stand in the wrong place, functions in FROM, types of
+//! VALUES, decorations of catalog queries (`OPERATOR(pg_catalog.~)`, COLLATE, `pg_catalog.` before functions), session
+//! functions without parentheses, and literals of arrays, moments, bytes and floating point.
 
 mod array_literal;
 mod calls;

@@ -1,5 +1,5 @@
 //! `predict(m USING *)` over columns whose names are not spelled as the features are: a feature means the column of
-//! its name, else the only column of that name without regard to case.
+//! its name, else the only column of that name without regard to case. Columns of a query around must have the very name.
 //!
 //! Which columns there are is known to the planner alone. So features are written out under their own names first;
 //! when the planner misses one, its error lists the columns in reach, and the call is written anew with these.

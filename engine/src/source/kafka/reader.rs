@@ -290,7 +290,10 @@ impl<'a> Reading<'a> {
                 }
             }
             match consumer.poll(Duration::ZERO) {
-                Some(Ok(message)) => self.stray(&message)?,
+                Some(Ok(message)) => {
+                    fetched.gather();
+                    self.stray(&message)?;
+                }
                 Some(Err(error)) => self.trouble(&error)?,
                 None if quiet => {
                     fetched.gather();
