@@ -13,7 +13,7 @@
 //! let engine = Engine::open(Config::default(), Components::default()).await?;
 //! let session = engine.session(SessionOptions::default())?;
 //! let results = session
-//!     .run("create table t as select value as n from generate_series(1, 10); select sum(n) from t")
+//!     .run("create table t as select n from generate_series(1, 10) n; select sum(n) from t")
 //!     .await?;
 //! assert_eq!(results[0].2, "SELECT 10");
 //! assert_eq!(results[1].1.iter().map(|b| b.num_rows()).sum::<usize>(), 1);

@@ -285,24 +285,32 @@ impl<'a> Reading<'a> {
                     None => self.take(&record)?,
                     Some(error) => self.trouble(&error)?,
                 }
-                if self.open == 0 || self.reader.limit == Some(0) {
+                if self.is_done() {
                     return self.flush();
                 }
             }
-            match consumer.poll(Duration::ZERO) {
-                Some(Ok(message)) => {
-                    fetched.gather();
-                    self.stray(&message)?;
+            if quiet {
+                fetched.gather();
+            }
+            // What was fetched before its partition was gathered comes here, and before what follows it there.
+            while let Some(polled) = consumer.poll(Duration::ZERO) {
+                match polled {
+                    Ok(message) => self.stray(&message)?,
+                    Err(error) => self.trouble(&error)?,
                 }
-                Some(Err(error)) => self.trouble(&error)?,
-                None if quiet => {
-                    fetched.gather();
-                    self.idle()?;
+                if self.is_done() {
+                    return self.flush();
                 }
-                None => {}
+            }
+            if quiet {
+                self.idle()?;
             }
         }
         self.flush()
+    }
+
+    fn is_done(&self) -> bool {
+        self.open == 0 || self.reader.limit == Some(0)
     }
 
     /// A record that did not come with the others of its partition.
