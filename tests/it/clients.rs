@@ -139,7 +139,9 @@ fn jdbc_gets_the_same() {
     let dir = Scratch::new("jdbc");
     let source = root().join("tests/jdbc/Jdbc.java");
     let mut compile = Command::new("javac");
+    // Java takes its encoding from the locale, and a bare Debian has none.
     compile
+        .env("LC_ALL", "C.UTF-8")
         .arg("-d")
         .arg(dir.path())
         .arg("-cp")
@@ -154,6 +156,7 @@ fn jdbc_gets_the_same() {
             target.host, target.port, target.database
         );
         let mut program = Command::new("java");
+        program.env("LC_ALL", "C.UTF-8");
         program.args([
             "-XX:+UseSerialGC",
             "-Duser.timezone=UTC",
