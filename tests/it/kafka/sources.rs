@@ -24,6 +24,18 @@ fn quickly() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)))
 }
 
+/// Lets Kafka forget the records of partition 0 below an offset.
+async fn delete_before(topic: &str, offset: i64) {
+    let mut before = TopicPartitionList::new();
+    before
+        .add_partition_offset(topic, 0, Offset::Offset(offset))
+        .unwrap();
+    admin()
+        .delete_records(&before, &quickly())
+        .await
+        .expect("Kafka deletes records");
+}
+
 #[tokio::test]
 async fn a_broker_that_is_not_there_is_named_within_ten_seconds() {
     let (_server, session) = started().await;
@@ -406,14 +418,7 @@ async fn records_that_are_gone_are_counted() {
         .await;
     assert_eq!(session.one("select count(*) from shortened").await, "10");
     assert_eq!(session.notices(), [""; 0]);
-    let mut before = TopicPartitionList::new();
-    before
-        .add_partition_offset("shortened", 0, Offset::Offset(6))
-        .unwrap();
-    admin()
-        .delete_records(&before, &quickly())
-        .await
-        .expect("Kafka deletes records");
+    delete_before("shortened", 6).await;
     assert_eq!(session.one("select count(*) from shortened").await, "4");
     let notices = session.notices();
     assert!(
@@ -455,14 +460,7 @@ async fn records_that_go_while_they_are_read_are_counted() {
     // The reader stops where nobody takes its rows, long before the end.
     let first = transaction.query_portal(&portal, 10).await.unwrap();
     assert_eq!(first.len(), 10);
-    let mut before = TopicPartitionList::new();
-    before
-        .add_partition_offset("vanishing", 0, Offset::Offset(1190))
-        .unwrap();
-    admin()
-        .delete_records(&before, &quickly())
-        .await
-        .expect("Kafka deletes records");
+    delete_before("vanishing", 1190).await;
     let rest = transaction.query_portal(&portal, 0).await.unwrap();
     transaction.commit().await.unwrap();
     let seen: Vec<i32> = first.iter().chain(&rest).map(|r| r.get(0)).collect();
