@@ -38,6 +38,25 @@ pub struct Forest {
 }
 
 impl Forest {
+    /// A forest of trees whose indexes are in range and whose shape was checked; there are a multiple of `outputs`.
+    pub fn new(
+        features: Vec<Feature>,
+        trees: Vec<Tree>,
+        outputs: usize,
+        objective: Objective,
+        average: bool,
+    ) -> Self {
+        let names = features.iter().map(|f| f.name.clone()).collect();
+        Self {
+            features,
+            names,
+            trees,
+            outputs,
+            objective,
+            average,
+        }
+    }
+
     /// The trees, interleaved by class.
     pub fn trees(&self) -> &[Tree] {
         &self.trees

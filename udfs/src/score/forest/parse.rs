@@ -83,14 +83,7 @@ pub fn parse(bytes: &[u8]) -> Result<Forest, ScoreError> {
     }
     let features = kinds(&head, &names, lines)?;
     let average = head.contains_key("average_output");
-    Ok(Forest {
-        features,
-        names,
-        trees,
-        outputs,
-        objective,
-        average,
-    })
+    Ok(Forest::new(features, trees, outputs, objective, average))
 }
 
 fn in_tree(error: ScoreError, number: usize) -> ScoreError {
@@ -286,13 +279,14 @@ fn tree(keys: &Keys<'_>, features: usize) -> Result<Tree, ScoreError> {
     }
     let (bounds, sets) = sets(keys)?;
     let nodes = nodes(keys, leaves_count - 1, features, &bounds)?;
-    check_shape(&nodes, leaves_count)?;
-    Ok(Tree {
+    let tree = Tree {
         nodes,
         leaves,
         sets,
         linear,
-    })
+    };
+    tree.check_shape().or_else(bad)?;
+    Ok(tree)
 }
 
 /// Boundaries and words of the bit sets of categorical splits.
@@ -373,34 +367,6 @@ fn split(decision: u8, threshold: f64, bounds: &[u32]) -> Result<Split, ScoreErr
         start: bounds[set],
         words: bounds[set + 1] - bounds[set],
     })
-}
-
-/// Every node but the root and every leaf must be the child of one node that is reached from the root.
-fn check_shape(nodes: &[Node], leaves: usize) -> Result<(), ScoreError> {
-    let mut node_seen = vec![false; nodes.len()];
-    let mut leaf_seen = vec![false; leaves];
-    let mut open = vec![0_i32];
-    while let Some(at) = open.pop() {
-        let seen = if at >= 0 {
-            node_seen.get_mut(at as usize)
-        } else {
-            leaf_seen.get_mut(!at as usize)
-        };
-        match seen {
-            None => return bad(format!("child {at} is out of range")),
-            Some(true) => return bad(format!("child {at} hangs in the tree twice")),
-            Some(seen) => *seen = true,
-        }
-        if at >= 0 {
-            let node = nodes[at as usize];
-            open.extend([node.left, node.right]);
-        }
-    }
-    if node_seen.iter().chain(&leaf_seen).all(|seen| *seen) {
-        Ok(())
-    } else {
-        bad("a node or leaf does not hang in the tree")
-    }
 }
 
 /// The linear functions of the leaves: `num_features` says how many terms each takes of the two flat lists.

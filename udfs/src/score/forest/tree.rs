@@ -140,6 +140,41 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Every node but the root and every leaf must be the child of one node that is reached from the root; says what
+    /// is wrong otherwise.
+    pub fn check_shape(&self) -> Result<(), String> {
+        if self.nodes.is_empty() {
+            let one = self.leaves.len() == 1;
+            return one
+                .then_some(())
+                .ok_or("a tree without nodes has one leaf".to_owned());
+        }
+        let mut node_seen = vec![false; self.nodes.len()];
+        let mut leaf_seen = vec![false; self.leaves.len()];
+        let mut open = vec![0_i32];
+        while let Some(at) = open.pop() {
+            let seen = if at >= 0 {
+                node_seen.get_mut(at as usize)
+            } else {
+                leaf_seen.get_mut(!at as usize)
+            };
+            match seen {
+                None => return Err(format!("child {at} is out of range")),
+                Some(true) => return Err(format!("child {at} hangs in the tree twice")),
+                Some(seen) => *seen = true,
+            }
+            if at >= 0 {
+                let node = self.nodes[at as usize];
+                open.extend([node.left, node.right]);
+            }
+        }
+        if node_seen.iter().chain(&leaf_seen).all(|seen| *seen) {
+            Ok(())
+        } else {
+            Err("a node or leaf does not hang in the tree".to_owned())
+        }
+    }
+
     /// The leaf that a row of features falls into.
     #[inline]
     pub fn leaf(&self, row: &[f64]) -> usize {
