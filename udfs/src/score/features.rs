@@ -5,13 +5,13 @@
 //! Text is allowed for categorical features alone: their [`Dictionary`], kept with the model, turns a
 //! text into its code; a text that training did not see is missing.
 //!
-//! Magnitudes up to [`ZERO_MAX`] become 0, because the original library's readers drop them.
+//! [`Column`] reads the values.
 
+pub use super::column::Column;
 use crate::error::ScoreError;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit, UInt32Type};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -129,38 +129,9 @@ impl Feature {
         self.accepts(array.data_type())?;
         match &self.kind {
             FeatureKind::Text(dictionary) => categories(dictionary, array),
-            FeatureKind::Numeric | FeatureKind::Code => numbers(array),
+            FeatureKind::Numeric | FeatureKind::Code => Column::numbers(array),
         }
         .map_err(|e| ScoreError::BadInput(format!("feature \"{}\": {e}", self.name)))
-    }
-}
-
-/// The values of one feature.
-#[derive(Debug, Clone)]
-pub enum Column {
-    /// One value per row.
-    Values(ScalarBuffer<f64>),
-    /// The same value in every row.
-    Constant(f64),
-}
-
-impl Column {
-    /// The value of a row; the row must exist.
-    #[inline]
-    pub fn value(&self, row: usize) -> f64 {
-        match self {
-            Self::Values(values) => values[row],
-            Self::Constant(value) => *value,
-        }
-    }
-
-    /// The column's first row as a constant; an empty column gives a missing value.
-    #[must_use]
-    pub fn constant(&self) -> Self {
-        match self {
-            Self::Values(values) => Self::Constant(values.first().copied().unwrap_or(f64::NAN)),
-            Self::Constant(value) => Self::Constant(*value),
-        }
     }
 }
 
@@ -175,13 +146,10 @@ impl Features {
     /// Checks that every column has `rows` values.
     pub fn new(columns: Vec<Column>, rows: usize) -> Result<Self, ScoreError> {
         for (index, column) in columns.iter().enumerate() {
-            if let Column::Values(values) = column
-                && values.len() != rows
-            {
+            if let Some(given) = column.rows().filter(|given| *given != rows) {
                 return Err(ScoreError::BadInput(format!(
-                    "feature {} has {} values for {rows} rows",
-                    index + 1,
-                    values.len()
+                    "feature {} has {given} values for {rows} rows",
+                    index + 1
                 )));
             }
         }
@@ -237,100 +205,6 @@ fn type_name(data_type: &DataType) -> String {
     name.to_owned()
 }
 
-/// The value as the original library reads it: what is next to nothing is 0.
-#[inline]
-fn settle(value: f64) -> f64 {
-    if value.abs() <= ZERO_MAX { 0.0 } else { value }
-}
-
-fn with_missing(values: impl Iterator<Item = f64>, nulls: Option<&NullBuffer>) -> Column {
-    let mut values: Vec<f64> = values.map(settle).collect();
-    if let Some(nulls) = nulls.filter(|n| n.null_count() > 0) {
-        for (value, valid) in values.iter_mut().zip(nulls.iter()) {
-            if !valid {
-                *value = f64::NAN;
-            }
-        }
-    }
-    Column::Values(values.into())
-}
-
-fn scaled<T>(array: &PrimitiveArray<T>, unit_seconds: f64) -> Column
-where
-    T: arrow::datatypes::ArrowPrimitiveType<Native = i64>,
-{
-    with_missing(
-        array.values().iter().map(|v| *v as f64 / unit_seconds),
-        array.nulls(),
-    )
-}
-
-fn units_per_second(unit: TimeUnit) -> f64 {
-    match unit {
-        TimeUnit::Second => 1.0,
-        TimeUnit::Millisecond => 1e3,
-        TimeUnit::Microsecond => 1e6,
-        TimeUnit::Nanosecond => 1e9,
-    }
-}
-
-/// A numeric, boolean or time column as f64; float8 without NULL is taken as it is.
-fn numbers(array: &ArrayRef) -> Result<Column, ScoreError> {
-    let bad = |e: arrow::error::ArrowError| ScoreError::BadInput(e.to_string());
-    Ok(match array.data_type() {
-        DataType::Null => Column::Values(vec![f64::NAN; array.len()].into()),
-        DataType::Float64 => {
-            let floats = array.as_primitive::<Float64Type>();
-            let plain = floats.null_count() == 0
-                && !floats
-                    .values()
-                    .iter()
-                    .any(|v| *v != 0.0 && v.abs() <= ZERO_MAX);
-            if plain {
-                Column::Values(floats.values().clone())
-            } else {
-                with_missing(floats.values().iter().copied(), floats.nulls())
-            }
-        }
-        DataType::Boolean => {
-            let booleans: &BooleanArray = array.as_boolean();
-            with_missing(
-                booleans.values().iter().map(|b| f64::from(u8::from(b))),
-                booleans.nulls(),
-            )
-        }
-        DataType::Date32 => {
-            let days = cast(array, &DataType::Int32).map_err(bad)?;
-            let days = days.as_primitive::<Int32Type>();
-            with_missing(
-                days.values().iter().map(|d| f64::from(*d) * 86_400.0),
-                days.nulls(),
-            )
-        }
-        DataType::Date64 => scaled(
-            cast(array, &DataType::Int64)
-                .map_err(bad)?
-                .as_primitive::<Int64Type>(),
-            1e3,
-        ),
-        DataType::Timestamp(unit, _) | DataType::Time64(unit) | DataType::Duration(unit) => {
-            let ticks = cast(array, &DataType::Int64).map_err(bad)?;
-            scaled(ticks.as_primitive::<Int64Type>(), units_per_second(*unit))
-        }
-        DataType::Time32(unit) => {
-            let ticks = cast(array, &DataType::Int32).map_err(bad)?;
-            let ticks = cast(&ticks, &DataType::Int64).map_err(bad)?;
-            scaled(ticks.as_primitive::<Int64Type>(), units_per_second(*unit))
-        }
-        DataType::Dictionary(_, value) => numbers(&cast(array, value).map_err(bad)?)?,
-        _ => {
-            let floats = cast(array, &DataType::Float64).map_err(bad)?;
-            let floats = floats.as_primitive::<Float64Type>();
-            with_missing(floats.values().iter().copied(), floats.nulls())
-        }
-    })
-}
-
 /// The codes of a categorical column.
 fn categories(dictionary: &Dictionary, array: &ArrayRef) -> Result<Column, ScoreError> {
     let bad = |e: arrow::error::ArrowError| ScoreError::BadInput(e.to_string());
@@ -352,21 +226,9 @@ fn categories(dictionary: &Dictionary, array: &ArrayRef) -> Result<Column, Score
             .map(|t| dictionary.feature(t))
             .collect(),
         DataType::Dictionary(..) => {
-            // Each distinct text is looked up once; the keys then pick the codes.
-            let keyed = array.as_any_dictionary();
-            let Column::Values(codes) = categories(dictionary, keyed.values())? else {
-                return Err(ScoreError::BadInput(
-                    "a dictionary without values".to_owned(),
-                ));
-            };
-            let codes: PrimitiveArray<Float64Type> = PrimitiveArray::new(codes, None);
-            let keys = cast(keyed.keys(), &DataType::UInt32).map_err(bad)?;
-            let picked = take(&codes, keys.as_primitive::<UInt32Type>(), None).map_err(bad)?;
-            picked
-                .as_primitive::<Float64Type>()
-                .iter()
-                .map(|c| c.unwrap_or(f64::NAN))
-                .collect()
+            // Each distinct text is looked up once.
+            let texts = categories(dictionary, array.as_any_dictionary().values())?;
+            return Column::keyed(texts, array);
         }
         DataType::Float16 | DataType::Float32 | DataType::Float64 => {
             named_numbers(dictionary, array)?
@@ -397,9 +259,10 @@ fn named_numbers(dictionary: &Dictionary, array: &ArrayRef) -> Result<Vec<f64>, 
 mod tests {
     use super::*;
     use arrow::array::{
-        Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int64Array, StringArray,
-        StringViewArray, TimestampMicrosecondArray,
+        BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int64Array,
+        StringArray, StringViewArray, TimestampMicrosecondArray,
     };
+    use arrow::datatypes::Int32Type;
 
     fn values(feature: &Feature, array: ArrayRef) -> Vec<f64> {
         let rows = array.len();

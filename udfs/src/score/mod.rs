@@ -3,6 +3,7 @@
 //! A [`Scorer`] is immutable and shared; what changes while scoring lives in a [`Scratch`] that the caller owns.
 //! [`LOADERS`] is the explicit list of artifact kinds: the bytes tell the kind, not the file's suffix.
 
+pub mod column;
 pub mod features;
 pub mod forest;
 
@@ -29,10 +30,8 @@ pub enum Task {
 pub struct Scratch {
     /// Free for the scorer to use.
     pub f64s: Vec<f64>,
-    /// Free for the scorer to use.
-    pub u32s: Vec<u32>,
-    /// Free for the scorer to use.
-    pub bytes: Vec<u8>,
+    /// Constant lines and slots of a compiled forest, then codes.
+    pub(crate) lines: Vec<forest::bins::Line>,
 }
 
 /// A loaded model: immutable, shared between threads.

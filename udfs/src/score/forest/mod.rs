@@ -1,18 +1,30 @@
 //! Tree ensembles in LightGBM's text form: `parse` reads them, `tree` says what a tree means, `scalar` scores,
 //! `objective` transforms.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+pub mod bins;
+pub mod blend;
+mod categories;
+#[cfg(test)]
+mod equal;
 #[cfg(test)]
 mod golden;
 mod json;
 pub mod objective;
 pub mod parse;
+pub mod program;
 pub mod scalar;
 pub mod tree;
 
 use super::{Loader, Scorer, Scratch, Task};
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};
+use blend::Level;
 use objective::Objective;
+use program::Program;
 use std::sync::Arc;
 use tree::Tree;
 
@@ -35,6 +47,8 @@ pub struct Forest {
     objective: Objective,
     /// Whether the trees' mean is transformed, as random forests do, instead of their sum.
     average: bool,
+    /// The trees compiled; `None` when only the plain scorer can run them.
+    program: Option<Program>,
 }
 
 impl Forest {
@@ -47,7 +61,9 @@ impl Forest {
         average: bool,
     ) -> Self {
         let names = features.iter().map(|f| f.name.clone()).collect();
+        let program = Program::compile(&trees, outputs);
         Self {
+            program,
             features,
             names,
             trees,
@@ -55,6 +71,45 @@ impl Forest {
             objective,
             average,
         }
+    }
+
+    /// [`Scorer::score`] with the instructions of a level, which must be available.
+    pub fn score_at(
+        &self,
+        level: Level,
+        features: &Features,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError> {
+        self.check(features, out)?;
+        match &self.program {
+            Some(program) => blend::score(level, program, self.outputs, features, scratch, out),
+            None => self.score_plainly(features, scratch, out),
+        }
+        Ok(())
+    }
+
+    /// [`Scorer::score`] by the plain scorer, which is the specification.
+    pub fn score_plainly(&self, features: &Features, scratch: &mut Scratch, out: &mut [f64]) {
+        scalar::score(&self.trees, self.outputs, features, &mut scratch.f64s, out);
+    }
+
+    fn check(&self, features: &Features, out: &[f64]) -> Result<(), ScoreError> {
+        let (given, wanted) = (features.columns().len(), self.features.len());
+        if given != wanted {
+            return Err(ScoreError::BadInput(format!(
+                "the model has {wanted} features, but {given} were given"
+            )));
+        }
+        if out.len() != features.rows() * self.outputs {
+            return Err(ScoreError::BadInput(format!(
+                "{} scores asked for, {} rows of {} given",
+                out.len(),
+                features.rows(),
+                self.outputs
+            )));
+        }
+        Ok(())
     }
 
     /// The trees, interleaved by class.
@@ -86,22 +141,7 @@ impl Scorer for Forest {
         scratch: &mut Scratch,
         out: &mut [f64],
     ) -> Result<(), ScoreError> {
-        let (given, wanted) = (features.columns().len(), self.features.len());
-        if given != wanted {
-            return Err(ScoreError::BadInput(format!(
-                "the model has {wanted} features, but {given} were given"
-            )));
-        }
-        if out.len() != features.rows() * self.outputs {
-            return Err(ScoreError::BadInput(format!(
-                "{} scores asked for, {} rows of {} given",
-                out.len(),
-                features.rows(),
-                self.outputs
-            )));
-        }
-        scalar::score(&self.trees, self.outputs, features, &mut scratch.f64s, out);
-        Ok(())
+        self.score_at(Level::best(), features, scratch, out)
     }
 
     fn transform(&self, scores: &mut [f64]) {
@@ -121,6 +161,7 @@ impl Scorer for Forest {
             .iter()
             .map(|t| size_of::<Tree>() + t.memory_bytes())
             .sum();
-        size_of::<Self>() + names + trees
+        let program = self.program.as_ref().map_or(0, Program::memory_bytes);
+        size_of::<Self>() + names + trees + program
     }
 }

@@ -8,7 +8,7 @@
 //! row once, then each tree is walked by all its rows while its nodes are warm.
 
 use super::tree::Tree;
-use crate::score::features::{Column, Features};
+use crate::score::features::Features;
 
 /// Rows that walk a tree together.
 const BLOCK_ROWS: usize = 64;
@@ -42,19 +42,12 @@ pub fn score(
 /// Copies `rows` rows from `start` so that the features of a row lie side by side.
 fn lay_out(features: &Features, start: usize, rows: usize, block: &mut [f64]) {
     let width = features.columns().len();
+    let mut values = [0.0; BLOCK_ROWS];
     for (feature, column) in features.columns().iter().enumerate() {
+        column.fill(start, &mut values[..rows]);
         let places = block.iter_mut().skip(feature).step_by(width);
-        match column {
-            Column::Values(values) => {
-                for (place, value) in places.zip(&values[start..start + rows]) {
-                    *place = *value;
-                }
-            }
-            Column::Constant(value) => {
-                for place in places.take(rows) {
-                    *place = *value;
-                }
-            }
+        for (place, value) in places.zip(&values[..rows]) {
+            *place = *value;
         }
     }
 }

@@ -126,6 +126,22 @@ pub struct Linear {
     pub terms: Vec<(u32, f64)>,
 }
 
+impl Linear {
+    /// The function's value; `None` when one of its features is missing.
+    #[inline]
+    pub fn value(&self, feature: impl Fn(u32) -> f64) -> Option<f64> {
+        let mut sum = self.constant;
+        for (place, coefficient) in &self.terms {
+            let value = feature(*place);
+            if value.is_nan() {
+                return None;
+            }
+            sum += coefficient * value;
+        }
+        Some(sum)
+    }
+}
+
 /// A decision tree.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tree {
@@ -193,17 +209,9 @@ impl Tree {
         let leaf = self.leaf(row);
         match self.linear.get(leaf) {
             None => self.leaves[leaf],
-            Some(linear) => {
-                let mut sum = linear.constant;
-                for (feature, coefficient) in &linear.terms {
-                    let value = row[*feature as usize];
-                    if value.is_nan() {
-                        return self.leaves[leaf];
-                    }
-                    sum += coefficient * value;
-                }
-                sum
-            }
+            Some(linear) => linear
+                .value(|feature| row[feature as usize])
+                .unwrap_or(self.leaves[leaf]),
         }
     }
 

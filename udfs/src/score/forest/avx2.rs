@@ -1,0 +1,127 @@
+//! Blending with AVX2: 32 rows an instruction.
+//!
+//! **Idea.** AVX2 compares signed bytes only, but `code <= threshold` is `min(code, threshold) == code` for unsigned
+//! ones, and `vpblendvb` picks by the sign of each byte of the result. A node costs three instructions for 32 rows.
+//!
+//! **Leaves** are loaded row by row: gathering is no faster.
+//!
+//! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
+//!
+//! **Safety.** As in `avx512`: everything but memory access is safe code, [`Program::compile`] promises that columns
+//! and lines are within their slices, and the first lines of [`add`] check the slices' lengths.
+//!
+//! Papers: see `program`.
+
+use super::bins::{LINE_ROWS, Line};
+use super::blend::Block;
+use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program};
+use std::arch::x86_64::*;
+
+/// Whether this processor has the instructions.
+pub fn available() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+}
+
+/// Adds blended trees without linear leaves to the sums of a block.
+///
+/// # Panics
+/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
+pub fn add(program: &Program, trees: &[Code], block: &mut Block<'_>) {
+    assert!(available());
+    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.arena.len() >= ARENA_LINES);
+    // SAFETY: the processor has the instructions.
+    unsafe {
+        match block.lines {
+            4 => add_lines::<4>(program, trees, block),
+            1 => add_lines::<1>(program, trees, block),
+            lines => unreachable!("blocks have 1 or 4 lines, not {lines}"),
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn add_lines<const LINES: usize>(program: &Program, trees: &[Code], block: &mut Block<'_>) {
+    let rows = LINES * LINE_ROWS;
+    for tree in trees {
+        let Form::Blend { ops, low, high } = &tree.form else {
+            continue;
+        };
+        for op in &program.ops()[ops.clone()] {
+            blend::<LINES>(op, block.codes, block.arena);
+        }
+        let leaves = &program.leaves()[tree.leaves.clone()];
+        let sums = &mut block.sums[tree.output * rows..][..rows];
+        let at = |place: u16, line: usize| {
+            let place = usize::from(place);
+            if place < CONSTANTS {
+                place
+            } else {
+                place + line
+            }
+        };
+        for (line, sums) in sums.chunks_exact_mut(LINE_ROWS).enumerate() {
+            let low = &block.arena[at(*low, line)];
+            match high {
+                None => {
+                    for (sum, leaf) in sums.iter_mut().zip(&low.0) {
+                        *sum += leaves[usize::from(*leaf)];
+                    }
+                }
+                Some(high) => {
+                    let high = &block.arena[at(*high, line)];
+                    for ((sum, low), high) in sums.iter_mut().zip(&low.0).zip(&high.0) {
+                        *sum += leaves[usize::from(*high) << 8 | usize::from(*low)];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One operation on all lines of a block.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
+    let threshold = _mm256_set1_epi32(op.threshold as i32);
+    let stride = |place: u16| usize::from(usize::from(place) >= CONSTANTS);
+    let (left, left_stride) = (usize::from(op.left), stride(op.left));
+    let (right, right_stride) = (usize::from(op.right), stride(op.right));
+    let (column, out) = (op.column as usize * LINES, usize::from(op.out));
+    debug_assert!(column + LINES <= codes.len() && out + LINES <= arena.len());
+    debug_assert!(left + left_stride * (LINES - 1) < arena.len());
+    debug_assert!(right + right_stride * (LINES - 1) < arena.len());
+    for line in 0..LINES {
+        for half in 0..2 {
+            // SAFETY: the column has LINES lines within the codes; constants and slots, which have 4 lines, lie within
+            // the arena; the slices are at least that long. Half a line is aligned to 32 bytes.
+            unsafe {
+                let code = codes
+                    .as_ptr()
+                    .add(column + line)
+                    .cast::<__m256i>()
+                    .add(half);
+                let left = arena
+                    .as_ptr()
+                    .add(left + line * left_stride)
+                    .cast::<__m256i>()
+                    .add(half);
+                let right = arena
+                    .as_ptr()
+                    .add(right + line * right_stride)
+                    .cast::<__m256i>()
+                    .add(half);
+                let code = _mm256_load_si256(code);
+                let below = _mm256_cmpeq_epi8(_mm256_min_epu8(code, threshold), code);
+                let blended =
+                    _mm256_blendv_epi8(_mm256_load_si256(right), _mm256_load_si256(left), below);
+                let out = arena
+                    .as_mut_ptr()
+                    .add(out + line)
+                    .cast::<__m256i>()
+                    .add(half);
+                _mm256_store_si256(out, blended);
+            }
+        }
+    }
+}

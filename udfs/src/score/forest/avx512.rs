@@ -1,0 +1,143 @@
+//! Blending with AVX-512: 64 rows an instruction.
+//!
+//! **Idea.** `vpcmpub` compares 64 codes with a threshold and leaves a mask of 64 bits; `vpblendmb` picks by it,
+//! byte for byte, from the right or the left child's line. Two instructions and four memory accesses in the nearest
+//! cache decide a node for 64 rows.
+//!
+//! **Leaves.** Up to 32 leaf numbers of f64 are held in four registers, and `vpermi2pd` picks for 8 rows at once;
+//! more are loaded row by row.
+//!
+//! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
+//!
+//! **Limits.** Needs the byte and word instructions (BW) beside the foundation (F); both are asked for once per
+//! process. Vectors of 512 bits may lower the clock of old processors; even there they are the faster way.
+//!
+//! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
+//! column is below [`Program::columns`], its lines are within the arena, and the bytes that blending leaves are
+//! numbers of leaves of the same tree, because it only ever copies the constants that the tree's operations name.
+//! [`Program::compile`] alone makes programs, and the first lines of [`add`] check the slices' lengths.
+//!
+//! Papers: see `program`.
+
+use super::bins::{LINE_ROWS, Line};
+use super::blend::Block;
+use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program};
+use std::arch::x86_64::*;
+
+/// Leaves that fit into registers.
+const REGISTER_LEAVES: usize = 32;
+
+/// Whether this processor has the instructions.
+pub fn available() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512bw")
+}
+
+/// Adds blended trees without linear leaves to the sums of a block.
+///
+/// # Panics
+/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
+pub fn add(program: &Program, trees: &[Code], block: &mut Block<'_>) {
+    assert!(available());
+    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.arena.len() >= ARENA_LINES);
+    // SAFETY: the processor has the instructions.
+    unsafe {
+        match block.lines {
+            4 => add_lines::<4>(program, trees, block),
+            1 => add_lines::<1>(program, trees, block),
+            lines => unreachable!("blocks have 1 or 4 lines, not {lines}"),
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn add_lines<const LINES: usize>(program: &Program, trees: &[Code], block: &mut Block<'_>) {
+    let rows = LINES * LINE_ROWS;
+    for tree in trees {
+        let Form::Blend { ops, low, high } = &tree.form else {
+            continue;
+        };
+        for op in &program.ops()[ops.clone()] {
+            blend::<LINES>(op, block.codes, block.arena);
+        }
+        let leaves = &program.leaves()[tree.leaves.clone()];
+        let sums = &mut block.sums[tree.output * rows..][..rows];
+        let at = |place: u16, line: usize| {
+            let place = usize::from(place);
+            if place < CONSTANTS {
+                place
+            } else {
+                place + line
+            }
+        };
+        for (line, sums) in sums.chunks_exact_mut(LINE_ROWS).enumerate() {
+            let low = &block.arena[at(*low, line)];
+            match high {
+                None if leaves.len() <= REGISTER_LEAVES => add_few(low, leaves, sums),
+                None => {
+                    for (sum, leaf) in sums.iter_mut().zip(&low.0) {
+                        *sum += leaves[usize::from(*leaf)];
+                    }
+                }
+                Some(high) => {
+                    let high = &block.arena[at(*high, line)];
+                    for ((sum, low), high) in sums.iter_mut().zip(&low.0).zip(&high.0) {
+                        *sum += leaves[usize::from(*high) << 8 | usize::from(*low)];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One operation on all lines of a block.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
+    let threshold = _mm512_set1_epi32(op.threshold as i32);
+    let stride = |place: u16| usize::from(usize::from(place) >= CONSTANTS);
+    let (left, left_stride) = (usize::from(op.left), stride(op.left));
+    let (right, right_stride) = (usize::from(op.right), stride(op.right));
+    let (column, out) = (op.column as usize * LINES, usize::from(op.out));
+    debug_assert!(column + LINES <= codes.len() && out + LINES <= arena.len());
+    debug_assert!(left + left_stride * (LINES - 1) < arena.len());
+    debug_assert!(right + right_stride * (LINES - 1) < arena.len());
+    for line in 0..LINES {
+        // SAFETY: the column has LINES lines within the codes; constants and slots, which have 4 lines, lie within the
+        // arena; the slices are at least that long. Lines are aligned to 64 bytes.
+        unsafe {
+            let code = _mm512_load_si512(codes.as_ptr().add(column + line).cast());
+            let left = _mm512_load_si512(arena.as_ptr().add(left + line * left_stride).cast());
+            let right = _mm512_load_si512(arena.as_ptr().add(right + line * right_stride).cast());
+            let above = _mm512_cmpgt_epu8_mask(code, threshold);
+            let blended = _mm512_mask_blend_epi8(above, left, right);
+            _mm512_store_si512(arena.as_mut_ptr().add(out + line).cast(), blended);
+        }
+    }
+}
+
+/// Adds the numbers of at most 32 leaves to 64 sums.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64]) {
+    let part = |first: usize| {
+        let left = leaves.len().saturating_sub(first).min(8);
+        let mask = ((1_u32 << left) - 1) as u8;
+        // SAFETY: only the `left` numbers from `first` are read, which the slice has.
+        unsafe { _mm512_maskz_loadu_pd(mask, leaves.as_ptr().wrapping_add(first)) }
+    };
+    let (a, b, c, d) = (part(0), part(8), part(16), part(24));
+    let sixteen = _mm512_set1_epi64(16);
+    for (found, sums) in found.0.chunks_exact(8).zip(sums.chunks_exact_mut(8)) {
+        // SAFETY: both chunks are eight long.
+        unsafe {
+            let leaf = _mm512_cvtepu8_epi64(_mm_loadl_epi64(found.as_ptr().cast()));
+            let low = _mm512_permutex2var_pd(a, leaf, b);
+            let high = _mm512_permutex2var_pd(c, leaf, d);
+            let number = _mm512_mask_blend_pd(_mm512_test_epi64_mask(leaf, sixteen), low, high);
+            let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), number);
+            _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Codes: each value of a feature as one byte that answers every question the forest asks of it.
+//!
+//! **Idea.** A forest compares a feature with finitely many thresholds. Sorted, t₀ < t₁ < …, they cut the numbers
+//! into intervals, and a value's code is how many thresholds are below it: `v > t[j]` is exactly `code > j`. The f64
+//! is looked at once per row; the trees then compare bytes, 16 to 64 at a time.
+//!
+//! **Columns.** A feature has one code column for each way its nodes treat a missing value: NaN as code 0 (it goes
+//! left everywhere) or 255 (right everywhere), and the same with zero as missing. More than [`SEGMENT`] thresholds
+//! take several columns: segment s holds `code - s · SEGMENT`, cut to 0..=255, which decides `code > j` for the j of
+//! that segment. So a byte is always enough.
+//!
+//! **Categories.** A set of categories is a column that is 0 for members (left) and 255 for others. Eight sets are
+//! looked up at once: a category's row in a table has one bit per set.
+//!
+//! **Finding the code.** A grid over the values, or over their bits for values spread over magnitudes, is a function
+//! g that never decreases; so a threshold in a lower cell than v is below v and one in a higher cell is not. A table
+//! tells how many thresholds lie in lower cells; the few of v's own cell are compared. Thresholds too close for any
+//! grid are searched by halves. No approximation is involved: g orders, the comparisons decide.
+//!
+//! **Limits.** Magnitudes up to [`ZERO_MAX`] count as 0. That is done to the thresholds, not to every value: those
+//! within that range move to its ends, see [`settled`].
+
+use crate::score::features::ZERO_MAX;
+
+/// Thresholds that one byte tells apart beside "missing, right".
+pub const SEGMENT: usize = 254;
+
+/// The codes of 64 rows in one column: a cache line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Line(pub [u8; LINE_ROWS]);
+
+/// Rows of a [`Line`].
+pub const LINE_ROWS: usize = 64;
+
+/// Most rows whose codes are found in one go.
+pub const BLOCK_ROWS: usize = 4 * LINE_ROWS;
+
+/// Cells of a grid at most, per threshold.
+const CELLS_PER_THRESHOLD: usize = 16;
+
+/// Most thresholds in one cell.
+const RUN_MAX: usize = 4;
+
+/// How the nodes of a code column treat missing values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// NaN goes where 0 goes.
+    NanZero,
+    /// NaN goes left.
+    NanLeft,
+    /// NaN goes right.
+    NanRight,
+    /// NaN and 0 go left.
+    ZeroLeft,
+    /// NaN and 0 go right.
+    ZeroRight,
+}
+
+/// The threshold that decides about values as they are as `threshold` does about settled ones.
+pub fn settled(threshold: f64) -> f64 {
+    if threshold < -ZERO_MAX || threshold >= ZERO_MAX {
+        threshold
+    } else if threshold < 0.0 {
+        (-ZERO_MAX).next_down()
+    } else {
+        ZERO_MAX
+    }
+}
+
+/// A feature's thresholds and the code columns made of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bins {
+    /// The feature's place in the model.
+    feature: usize,
+    /// Sorted and distinct, then `RUN_MAX` times infinity.
+    thresholds: Vec<f64>,
+    index: Index,
+    columns: Vec<Codes>,
+}
+
+/// A code column of a feature.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Codes {
+    column: usize,
+    /// The first threshold of its segment.
+    first: usize,
+    missing: Missing,
+}
+
+/// Where to begin counting.
+#[derive(Debug, Clone, PartialEq)]
+enum Index {
+    /// All thresholds are compared.
+    Few,
+    /// Cells over the values.
+    Values(ValueGrid, Cells),
+    /// Cells over the values' bits.
+    Bits(BitGrid, Cells),
+    /// By halves.
+    Search,
+}
+
+/// What lies below each cell.
+#[derive(Debug, Clone, PartialEq)]
+struct Cells {
+    /// Thresholds in lower cells; the length is a power of two.
+    below: Vec<u16>,
+    /// Most thresholds in one cell, 1 to [`RUN_MAX`].
+    run: usize,
+}
+
+/// Cells of equal width: cell `(v - low) · scale`, cut to the table. Subtraction and multiplication round
+/// monotonically, so it never decreases; NaN falls into cell 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ValueGrid {
+    low: f64,
+    scale: f64,
+    last: f64,
+}
+
+impl ValueGrid {
+    #[inline(always)]
+    fn cell(self, value: f64) -> usize {
+        /// Adding it to a number below 2^32 leaves the rounded number in the low bits.
+        const INTEGERS: f64 = (1_u64 << 52) as f64;
+        let place = (value - self.low) * self.scale;
+        let place = if place > 0.0 { place } else { 0.0 };
+        let place = if place < self.last { place } else { self.last };
+        (place + INTEGERS).to_bits() as u32 as usize
+    }
+}
+
+/// Cells of equal width in the order of the bits, in which magnitudes are spread evenly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct BitGrid {
+    low: u64,
+    shift: u32,
+    last: u64,
+}
+
+impl BitGrid {
+    #[inline(always)]
+    fn cell(self, value: f64) -> usize {
+        (ordered(value).saturating_sub(self.low) >> self.shift).min(self.last) as usize
+    }
+}
+
+/// Bits that order as the numbers do; -0 and 0 are the same.
+#[inline(always)]
+fn ordered(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    let flip = ((bits as i64) >> 63) as u64 | 1 << 63;
+    bits ^ flip
+}
+
+impl Cells {
+    /// The table of thresholds whose cells are sorted and below `cells`; `None` when one holds too many.
+    fn of(places: &[usize], cells: usize) -> Option<Self> {
+        let mut below = vec![0_u16; cells];
+        let mut run = 0;
+        let mut at = 0;
+        for (cell, count) in below.iter_mut().enumerate() {
+            *count = u16::try_from(at).ok()?;
+            let here = places[at..].iter().take_while(|p| **p == cell).count();
+            run = run.max(here);
+            at += here;
+        }
+        (run <= RUN_MAX).then_some(Self {
+            below,
+            run: run.max(1),
+        })
+    }
+
+    /// Counts the thresholds below each value, whose cell is `cell(value)`. The thresholds end with infinities, so
+    /// that comparing more of them than the cell holds counts no more.
+    #[inline(always)]
+    fn count(
+        &self,
+        thresholds: &[f64],
+        values: &[f64],
+        counts: &mut [u32],
+        cell: impl Fn(f64) -> usize,
+    ) {
+        match self.run {
+            1 => self.count_run::<1>(thresholds, values, counts, cell),
+            2 => self.count_run::<2>(thresholds, values, counts, cell),
+            _ => self.count_run::<RUN_MAX>(thresholds, values, counts, cell),
+        }
+    }
+
+    #[inline(always)]
+    fn count_run<const RUN: usize>(
+        &self,
+        thresholds: &[f64],
+        values: &[f64],
+        counts: &mut [u32],
+        cell: impl Fn(f64) -> usize,
+    ) {
+        let mask = self.below.len() - 1;
+        let last = thresholds.len() - RUN;
+        for (count, value) in counts.iter_mut().zip(values) {
+            // Neither changes anything: cells are within the table, and what is below them within the thresholds.
+            let from = usize::from(self.below[cell(*value) & mask]).min(last);
+            let run = &thresholds[from..from + RUN];
+            let mut below = from as u32;
+            for threshold in run {
+                below += u32::from(*threshold < *value);
+            }
+            *count = below;
+        }
+    }
+}
+
+impl Index {
+    /// The cheapest way to count among sorted thresholds.
+    fn over(thresholds: &[f64]) -> Self {
+        let (Some(first), Some(last)) = (thresholds.first(), thresholds.last()) else {
+            return Self::Few;
+        };
+        let count = thresholds.len();
+        if count <= RUN_MAX {
+            return Self::Few;
+        }
+        if count > usize::from(u16::MAX) {
+            return Self::Search;
+        }
+        let most = (CELLS_PER_THRESHOLD * count).next_power_of_two();
+        let mut found: Option<Self> = None;
+        let mut shortest = RUN_MAX + 1;
+        let mut cells = (2 * count).next_power_of_two();
+        // The smallest table whose cells hold one threshold or two; else the best of all.
+        while cells <= most && shortest > 2 {
+            let grid = ValueGrid {
+                low: *first,
+                scale: (cells - 1) as f64 / (last - first),
+                last: (cells - 1) as f64,
+            };
+            let places: Vec<usize> = thresholds.iter().map(|t| grid.cell(*t)).collect();
+            if grid.scale.is_finite()
+                && let Some(cells) = Cells::of(&places, cells).filter(|c| c.run < shortest)
+            {
+                shortest = cells.run;
+                found = Some(Self::Values(grid, cells));
+            }
+            let grid = BitGrid::over(*first, *last, cells);
+            let places: Vec<usize> = thresholds.iter().map(|t| grid.cell(*t)).collect();
+            if let Some(cells) = Cells::of(&places, cells).filter(|c| c.run < shortest) {
+                shortest = cells.run;
+                found = Some(Self::Bits(grid, cells));
+            }
+            cells *= 2;
+        }
+        found.unwrap_or(Self::Search)
+    }
+}
+
+impl BitGrid {
+    fn over(first: f64, last: f64, cells: usize) -> Self {
+        let (low, high) = (ordered(first), ordered(last));
+        let last = cells as u64 - 1;
+        let mut shift = 0;
+        while (high - low) >> shift > last {
+            shift += 1;
+        }
+        Self { low, shift, last }
+    }
+}
+
+impl Bins {
+    /// Bins of a feature for sorted, distinct thresholds that are not NaN.
+    pub fn new(feature: usize, mut thresholds: Vec<f64>) -> Self {
+        let index = Index::over(&thresholds);
+        thresholds.extend([f64::INFINITY; RUN_MAX]);
+        Self {
+            feature,
+            thresholds,
+            index,
+            columns: Vec::new(),
+        }
+    }
+
+    /// The feature's place in the model.
+    pub fn feature(&self) -> usize {
+        self.feature
+    }
+
+    /// The place of a threshold: its code column, made if there is none yet, and what its codes are compared with.
+    /// `next` is the number of the next new column. The threshold must be one of the bins'.
+    pub fn place(&mut self, threshold: f64, missing: Missing, next: &mut usize) -> (usize, u8) {
+        let known = &self.thresholds[..self.count()];
+        let at = known.partition_point(|t| *t < threshold);
+        let first = at - at % SEGMENT;
+        let same = |c: &&Codes| c.first == first && c.missing == missing;
+        let column = match self.columns.iter().find(same) {
+            Some(codes) => codes.column,
+            None => {
+                let column = *next;
+                *next += 1;
+                self.columns.push(Codes {
+                    column,
+                    first,
+                    missing,
+                });
+                column
+            }
+        };
+        (column, (at - first) as u8)
+    }
+
+    fn count(&self) -> usize {
+        self.thresholds.len() - RUN_MAX
+    }
+
+    /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values.
+    pub fn write(&self, values: &[f64], codes: &mut [Line]) {
+        let rows = values.len();
+        let mut counts = [0_u32; BLOCK_ROWS];
+        self.count_below(values, &mut counts[..rows]);
+        let any_nan = values.iter().fold(false, |found, v| found | v.is_nan());
+        let wide = self.count() > SEGMENT;
+        let lines = rows / LINE_ROWS;
+        for of in &self.columns {
+            let column = &mut codes[of.column * lines..][..lines];
+            let counts = counts.chunks_exact(LINE_ROWS);
+            for ((line, counts), values) in column
+                .iter_mut()
+                .zip(counts)
+                .zip(values.chunks_exact(LINE_ROWS))
+            {
+                if wide {
+                    let first = of.first as u32;
+                    for (code, count) in line.0.iter_mut().zip(counts) {
+                        *code = count.saturating_sub(first).min(255) as u8;
+                    }
+                } else {
+                    for (code, count) in line.0.iter_mut().zip(counts) {
+                        *code = *count as u8;
+                    }
+                }
+                self.mark_missing(of, any_nan, values, line);
+            }
+        }
+    }
+
+    /// Missing values have the code of their side.
+    fn mark_missing(&self, of: &Codes, any_nan: bool, values: &[f64], line: &mut Line) {
+        let side = match of.missing {
+            Missing::NanLeft | Missing::ZeroLeft => 0,
+            Missing::NanRight | Missing::ZeroRight => 255,
+            Missing::NanZero => {
+                let below = self.thresholds.partition_point(|t| *t < 0.0);
+                below.saturating_sub(of.first).min(255) as u8
+            }
+        };
+        let pairs = line.0.iter_mut().zip(values);
+        match of.missing {
+            Missing::ZeroLeft | Missing::ZeroRight => {
+                for (code, value) in pairs {
+                    let none = value.is_nan() || value.abs() <= ZERO_MAX;
+                    *code = if none { side } else { *code };
+                }
+            }
+            _ if any_nan => {
+                for (code, value) in pairs {
+                    *code = if value.is_nan() { side } else { *code };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How many thresholds are below each value; none below NaN.
+    fn count_below(&self, values: &[f64], counts: &mut [u32]) {
+        let known = self.count();
+        match &self.index {
+            Index::Few => {
+                counts.fill(0);
+                for threshold in &self.thresholds[..known] {
+                    for (count, value) in counts.iter_mut().zip(values) {
+                        *count += u32::from(*threshold < *value);
+                    }
+                }
+            }
+            Index::Values(grid, cells) => {
+                cells.count(&self.thresholds, values, counts, |v| grid.cell(v));
+            }
+            Index::Bits(grid, cells) => {
+                cells.count(&self.thresholds, values, counts, |v| grid.cell(v));
+            }
+            Index::Search => {
+                for (count, value) in counts.iter_mut().zip(values) {
+                    *count = self.thresholds[..known].partition_point(|t| t < value) as u32;
+                }
+            }
+        }
+    }
+
+    /// Bytes of memory held beside the struct itself.
+    pub fn memory_bytes(&self) -> usize {
+        let table = match &self.index {
+            Index::Few | Index::Search => 0,
+            Index::Values(_, cells) | Index::Bits(_, cells) => size_of_val(&cells.below[..]),
+        };
+        table + size_of_val(&self.thresholds[..]) + size_of_val(&self.columns[..])
+    }
+}

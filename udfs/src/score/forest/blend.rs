@@ -1,0 +1,383 @@
+//! Runs a compiled forest over blocks of rows.
+//!
+//! Rows are taken in blocks of 64 or 256 and blocks in batches whose codes stay in the second cache level. For each
+//! batch the codes are found feature by feature; then each chunk of trees is run over all blocks while its operations
+//! are in the first level. A row's score starts at 0.0 and is added to in the trees' order, so it has the same bits
+//! as the plain scorer's.
+//!
+//! The three [`Level`]s do the same with vectors of different widths. This file has the portable one, which the
+//! compiler vectorises for whatever it builds for; it is also the readable form of the other two.
+
+use super::bins::{BLOCK_ROWS, LINE_ROWS, Line};
+use super::program::{ARENA_LINES, CONSTANTS, Chunk, Code, Form, Op, Program, Step};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+use crate::score::Scratch;
+use crate::score::features::Features;
+use std::sync::OnceLock;
+
+/// Bytes of codes that a batch of blocks may have: half a second cache level.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Rows that walk a tree side by side.
+const WALKERS: usize = 16;
+
+/// Steps of a walk between two looks whether all have arrived.
+const STRIDE: usize = 8;
+
+/// Which instructions a forest is run with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Those of every processor the program runs on.
+    Portable,
+    /// 256-bit vectors.
+    Avx2,
+    /// 512-bit vectors with byte masks.
+    Avx512,
+}
+
+impl Level {
+    /// The levels that this processor has, the slowest first.
+    pub fn available() -> &'static [Self] {
+        static LEVELS: OnceLock<Vec<Level>> = OnceLock::new();
+        LEVELS.get_or_init(|| {
+            let mut levels = vec![Self::Portable];
+            #[cfg(target_arch = "x86_64")]
+            {
+                if avx2::available() {
+                    levels.push(Self::Avx2);
+                }
+                if avx512::available() {
+                    levels.push(Self::Avx512);
+                }
+            }
+            levels
+        })
+    }
+
+    /// The fastest level that this processor has.
+    pub fn best() -> Self {
+        Self::available().last().copied().unwrap_or(Self::Portable)
+    }
+
+    /// As the benches print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Writes `features.rows() * outputs` raw scores, row by row. The level must be available.
+pub fn score(
+    level: Level,
+    program: &Program,
+    outputs: usize,
+    features: &Features,
+    scratch: &mut Scratch,
+    out: &mut [f64],
+) {
+    let rows = features.rows();
+    let lines = if rows <= LINE_ROWS {
+        1
+    } else {
+        BLOCK_ROWS / LINE_ROWS
+    };
+    let block_rows = lines * LINE_ROWS;
+    let block_lines = program.columns() * lines;
+    let fitting = BATCH_BYTES / (block_lines * LINE_ROWS).max(1);
+    let blocks_max = fitting.clamp(1, 32).min(rows.div_ceil(block_rows).max(1));
+    let mut batch = Batch::new(program, outputs, lines, scratch, blocks_max);
+    for (index, scores) in out
+        .chunks_mut(blocks_max * block_rows * outputs)
+        .enumerate()
+    {
+        let rows = scores.len() / outputs;
+        batch.encode(features, index * blocks_max * block_rows, rows);
+        for chunk in program.chunks() {
+            batch.run(level, chunk, rows.div_ceil(block_rows));
+        }
+        batch.write(scores, rows);
+    }
+}
+
+/// Blocks of rows on their way through the forest.
+struct Batch<'a> {
+    program: &'a Program,
+    outputs: usize,
+    /// Lines of a block in each column: 1 or 4.
+    lines: usize,
+    /// Constant lines and slots.
+    arena: &'a mut [Line],
+    /// For each block the lines of each column.
+    codes: &'a mut [Line],
+    /// For each block the scores of each output.
+    sums: &'a mut [f64],
+    /// For each block the values of the features that linear leaves use.
+    values: &'a mut [f64],
+    linear: Vec<usize>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(
+        program: &'a Program,
+        outputs: usize,
+        lines: usize,
+        scratch: &'a mut Scratch,
+        blocks: usize,
+    ) -> Self {
+        let Scratch {
+            lines: space, f64s, ..
+        } = scratch;
+        let codes = blocks * program.columns() * lines;
+        if space.len() < ARENA_LINES {
+            space.extend((0..=255).map(|i| Line([i; LINE_ROWS])));
+            space.resize(ARENA_LINES, Line([0; LINE_ROWS]));
+        }
+        if space.len() < ARENA_LINES + codes {
+            space.resize(ARENA_LINES + codes, Line([0; LINE_ROWS]));
+        }
+        let (arena, codes_space) = space.split_at_mut(ARENA_LINES);
+        let linear = program.linear_features().to_vec();
+        let (sums, values) = (
+            blocks * lines * LINE_ROWS * outputs,
+            blocks * lines * LINE_ROWS * linear.len(),
+        );
+        if f64s.len() < sums + values {
+            f64s.resize(sums + values, 0.0);
+        }
+        let (sums_space, values_space) = f64s.split_at_mut(sums);
+        Self {
+            program,
+            outputs,
+            lines,
+            arena,
+            codes: &mut codes_space[..codes],
+            sums: sums_space,
+            values: &mut values_space[..values],
+            linear,
+        }
+    }
+
+    /// Finds the codes of `rows` rows from `start`; the last block is filled up with rows of zeros.
+    fn encode(&mut self, features: &Features, start: usize, rows: usize) {
+        let block_rows = self.lines * LINE_ROWS;
+        let block_lines = self.program.columns() * self.lines;
+        let mut space = [0.0; BLOCK_ROWS];
+        let mut each = |feature: usize, write: &mut dyn FnMut(usize, &[f64])| {
+            let column = &features.columns()[feature];
+            for block in 0..rows.div_ceil(block_rows) {
+                let from = block * block_rows;
+                let here = block_rows.min(rows - from);
+                match column.floats(start + from, here) {
+                    Some(values) if here == block_rows => write(block, values),
+                    _ => {
+                        column.fill(start + from, &mut space[..here]);
+                        space[here..block_rows].fill(0.0);
+                        write(block, &space[..block_rows]);
+                    }
+                }
+            }
+        };
+        for bins in self.program.bins() {
+            each(bins.feature(), &mut |block, values| {
+                bins.write(
+                    values,
+                    &mut self.codes[block * block_lines..][..block_lines],
+                );
+            });
+        }
+        for categories in self.program.categories() {
+            each(categories.feature(), &mut |block, values| {
+                categories.write(
+                    values,
+                    &mut self.codes[block * block_lines..][..block_lines],
+                );
+            });
+        }
+        let width = self.linear.len();
+        for (place, feature) in self.linear.iter().enumerate() {
+            let column = &features.columns()[*feature];
+            for block in 0..rows.div_ceil(block_rows) {
+                let from = block * block_rows;
+                let here = block_rows.min(rows - from);
+                let values = &mut self.values[(block * width + place) * block_rows..][..block_rows];
+                column.fill(start + from, &mut values[..here]);
+            }
+        }
+        self.sums.fill(0.0);
+    }
+
+    /// Adds a chunk's trees to the scores of the first `blocks` blocks.
+    fn run(&mut self, level: Level, chunk: &Chunk, blocks: usize) {
+        let block_rows = self.lines * LINE_ROWS;
+        let block_lines = self.program.columns() * self.lines;
+        let trees = &self.program.codes()[chunk.clone()];
+        let blended = trees
+            .iter()
+            .all(|t| matches!(t.form, Form::Blend { .. }) && t.linear.is_empty());
+        let width = self.linear.len() * block_rows;
+        for block in 0..blocks {
+            let mut block = Block {
+                lines: self.lines,
+                codes: &self.codes[block * block_lines..][..block_lines],
+                arena: self.arena,
+                sums: &mut self.sums[block * block_rows * self.outputs..]
+                    [..block_rows * self.outputs],
+                values: &self.values[block * width..][..width],
+            };
+            if blended {
+                add(level, self.program, trees, &mut block);
+            } else {
+                trees
+                    .iter()
+                    .for_each(|tree| add_slowly(self.program, tree, &mut block));
+            }
+        }
+    }
+
+    /// Takes the sums out, row by row.
+    fn write(&self, scores: &mut [f64], rows: usize) {
+        let block_rows = self.lines * LINE_ROWS;
+        let blocks = scores.chunks_mut(block_rows * self.outputs);
+        for (scores, sums) in blocks.zip(self.sums.chunks(block_rows * self.outputs)) {
+            if self.outputs == 1 {
+                scores.copy_from_slice(&sums[..scores.len()]);
+                continue;
+            }
+            for (output, sums) in sums.chunks_exact(block_rows).enumerate() {
+                let places = scores.iter_mut().skip(output).step_by(self.outputs);
+                for (place, sum) in places.zip(sums) {
+                    *place = *sum;
+                }
+            }
+        }
+        debug_assert_eq!(scores.len(), rows * self.outputs);
+    }
+}
+
+/// A block of rows and where it is worked on.
+pub struct Block<'a> {
+    /// Lines of a column: 1 or 4.
+    pub lines: usize,
+    /// The lines of each column.
+    pub codes: &'a [Line],
+    /// Constant lines and slots, [`ARENA_LINES`] of them.
+    pub arena: &'a mut [Line],
+    /// The rows' scores of each output.
+    pub sums: &'a mut [f64],
+    /// The rows' values of each feature that linear leaves use.
+    pub values: &'a [f64],
+}
+
+/// Adds blended trees without linear leaves to the sums of a block.
+fn add(level: Level, program: &Program, trees: &[Code], block: &mut Block<'_>) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => avx512::add(program, trees, block),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => avx2::add(program, trees, block),
+        _ => trees
+            .iter()
+            .for_each(|tree| add_slowly(program, tree, block)),
+    }
+}
+
+/// Adds any tree to the sums of a block.
+fn add_slowly(program: &Program, tree: &Code, block: &mut Block<'_>) {
+    let rows = block.lines * LINE_ROWS;
+    let mut found = [0_u32; BLOCK_ROWS];
+    let found = &mut found[..rows];
+    match &tree.form {
+        Form::Blend { ops, low, high } => {
+            for op in &program.ops()[ops.clone()] {
+                blend(op, block);
+            }
+            for (line, found) in found.chunks_exact_mut(LINE_ROWS).enumerate() {
+                let low = at(*low, line, block.arena);
+                for (found, low) in found.iter_mut().zip(&low.0) {
+                    *found = u32::from(*low);
+                }
+                if let Some(high) = high {
+                    let high = at(*high, line, block.arena);
+                    for (found, high) in found.iter_mut().zip(&high.0) {
+                        *found |= u32::from(*high) << 8;
+                    }
+                }
+            }
+        }
+        Form::Walk(steps) => walk(
+            &program.steps()[steps.clone()],
+            tree.leaves.len(),
+            block,
+            found,
+        ),
+    }
+    let leaves = &program.leaves()[tree.leaves.clone()];
+    let sums = &mut block.sums[tree.output * rows..][..rows];
+    if tree.linear.is_empty() {
+        for (sum, leaf) in sums.iter_mut().zip(found) {
+            *sum += leaves[*leaf as usize];
+        }
+        return;
+    }
+    let functions = &program.linear()[tree.linear.clone()];
+    for (row, (sum, leaf)) in sums.iter_mut().zip(found).enumerate() {
+        let leaf = *leaf as usize;
+        let value = |place: u32| block.values[place as usize * rows + row];
+        *sum += functions[leaf].value(value).unwrap_or(leaves[leaf]);
+    }
+}
+
+/// A line of the arena: constants stand for all lines of a block, slots have one for each.
+#[inline(always)]
+fn at(place: u16, line: usize, arena: &[Line]) -> &Line {
+    let place = usize::from(place);
+    &arena[if place < CONSTANTS {
+        place
+    } else {
+        place + line
+    }]
+}
+
+/// One operation on all lines of a block.
+#[inline(always)]
+fn blend(op: &Op, block: &mut Block<'_>) {
+    let threshold = op.threshold as u8;
+    for line in 0..block.lines {
+        let codes = &block.codes[op.column as usize * block.lines + line];
+        let (left, right) = (
+            at(op.left, line, block.arena),
+            at(op.right, line, block.arena),
+        );
+        let mut out = Line([0; LINE_ROWS]);
+        for row in 0..LINE_ROWS {
+            let above = codes.0[row] > threshold;
+            out.0[row] = if above { right.0[row] } else { left.0[row] };
+        }
+        block.arena[usize::from(op.out) + line] = out;
+    }
+}
+
+/// Walks a tree with each row of a block; several rows side by side, so that they wait for memory together.
+fn walk(steps: &[Step], leaves: usize, block: &Block<'_>, found: &mut [u32]) {
+    let first_leaf = (steps.len() - leaves) as u32;
+    for (group, found) in found.chunks_exact_mut(WALKERS).enumerate() {
+        let (line, row) = (group * WALKERS / LINE_ROWS, group * WALKERS % LINE_ROWS);
+        let mut at = [0_u32; WALKERS];
+        while at.iter().any(|at| *at < first_leaf) {
+            for _ in 0..STRIDE {
+                for (walker, at) in at.iter_mut().enumerate() {
+                    let step = &steps[*at as usize];
+                    let codes = &block.codes[step.column as usize * block.lines + line];
+                    *at = step.next[usize::from(codes.0[row + walker] > step.threshold)];
+                }
+            }
+        }
+        for (found, at) in found.iter_mut().zip(at) {
+            *found = at - first_leaf;
+        }
+    }
+}

@@ -1,0 +1,622 @@
+//! A forest compiled: code columns, and for each tree the operations that find the leaves of many rows at once.
+//!
+//! **Blend.** A node of the tree is one operation on a whole line of rows: `out = code > threshold ? right : left`,
+//! byte by byte, where left and right are lines too: the results of its children, or for a leaf a line of the
+//! leaf's own number. Children come first, so the root's line holds each row's leaf. There is no branch, no walk
+//! and no address that depends on data; the price is that all nodes are computed, and that pays off because 64 rows
+//! share it.
+//!
+//! **Places.** Lines live in an arena: constant lines 0 to 255, then [`SLOTS`] slots that are used again as soon as
+//! their line has been read. The child that needs more slots is computed first, so a tree of n leaves never needs
+//! more than log₂ n of them (Strahler 1952; Ershov 1958; Sethi and Ullman 1970). All of it stays in the L1 cache.
+//!
+//! **Many leaves.** Leaves are numbered from left to right. Beyond 256 of them a second line holds the number's high
+//! byte: only nodes whose leaves differ in it are computed again.
+//!
+//! **Walks.** Trees of more than [`BLEND_LEAVES_MAX`] leaves are walked row by row over the same codes: work per row
+//! grows with depth instead of leaves.
+//!
+//! The idea of finding leaves without branches goes back to QuickScorer (Lucchese et al., SIGIR 2015) and
+//! RapidScorer (Ye et al., KDD 2018), which use bit vectors; blending needs no tables and less work per node.
+
+use super::bins::{Bins, Missing, settled};
+use super::categories::Categories;
+use super::tree::{Linear, Node, Split, Tree};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+/// Lines of the arena that are constant: line i holds i in every row.
+pub const CONSTANTS: usize = 256;
+/// Slots behind them; a tree of [`BLEND_LEAVES_MAX`] leaves needs 11.
+pub const SLOTS: usize = 16;
+/// Lines of a slot.
+pub const SLOT_LINES: usize = 4;
+/// Lines of the arena.
+pub const ARENA_LINES: usize = CONSTANTS + SLOTS * SLOT_LINES;
+
+/// Most leaves of a tree that is blended.
+pub const BLEND_LEAVES_MAX: usize = 1024;
+
+/// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// Words of category sets that may be looked at, beyond those there are.
+const SET_WORDS_MAX: usize = 1 << 22;
+
+/// `out = code[column] > threshold ? right : left` for every row of a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
+pub struct Op {
+    /// The code column.
+    pub column: u32,
+    /// The byte compared with, four times.
+    pub threshold: u32,
+    /// Line of the arena; a slot's first.
+    pub left: u16,
+    /// Line of the arena; a slot's first.
+    pub right: u16,
+    /// First line of a slot.
+    pub out: u16,
+}
+
+/// How a tree's leaves are found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Form {
+    /// By these operations; then `low` holds the low byte of each row's leaf and `high` the high byte.
+    Blend {
+        /// Range of [`Program::ops`]; empty when the tree before has the same nodes.
+        ops: Range<usize>,
+        /// Line of the arena.
+        low: u16,
+        /// Line of the arena; `None` up to 256 leaves.
+        high: Option<u16>,
+    },
+    /// By walking: range of [`Program::steps`].
+    Walk(Range<usize>),
+}
+
+/// A node of a walk. A leaf asks nothing: it follows itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The code column.
+    pub column: u32,
+    /// Right when the code is above it.
+    pub threshold: u8,
+    /// Left and right, counted from the tree's first step; leaves come last, from left to right.
+    pub next: [u32; 2],
+}
+
+/// A compiled tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Code {
+    /// How leaves are found.
+    pub form: Form,
+    /// The leaves' numbers, from left to right: range of [`Program::leaves`].
+    pub leaves: Range<usize>,
+    /// Which of the row's scores it adds to.
+    pub output: usize,
+    /// The leaves' functions, from left to right: range of [`Program::linear`]; empty unless the tree is linear.
+    pub linear: Range<usize>,
+}
+
+/// Trees that are run together over all blocks of rows.
+pub type Chunk = Range<usize>;
+
+/// A compiled forest. Immutable; what its parts promise of each other is set up by [`Program::compile`] alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    bins: Vec<Bins>,
+    categories: Vec<Categories>,
+    columns: usize,
+    ops: Vec<Op>,
+    steps: Vec<Step>,
+    leaves: Vec<f64>,
+    linear: Vec<Linear>,
+    linear_features: Vec<usize>,
+    codes: Vec<Code>,
+    chunks: Vec<Chunk>,
+}
+
+impl Program {
+    /// Compiles trees whose shape was checked; tree i adds to score `i % outputs`. `None` when the sets of its
+    /// categorical splits are too many to be looked up in tables.
+    pub fn compile(trees: &[Tree], outputs: usize) -> Option<Self> {
+        let mut compiler = Compiler::new(trees)?;
+        for (number, tree) in trees.iter().enumerate() {
+            let before = number.checked_sub(1).map(|n| &trees[n]);
+            compiler.tree(tree, before, number % outputs);
+        }
+        Some(compiler.program)
+    }
+
+    /// Numeric features.
+    pub fn bins(&self) -> &[Bins] {
+        &self.bins
+    }
+
+    /// Categorical features.
+    pub fn categories(&self) -> &[Categories] {
+        &self.categories
+    }
+
+    /// Number of code columns; every operation's and step's column is below it.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Operations; their lines are within the arena.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Nodes of the trees that are walked.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Leaves of all trees.
+    pub fn leaves(&self) -> &[f64] {
+        &self.leaves
+    }
+
+    /// The features that linear leaves use; their terms name places in this list.
+    pub fn linear_features(&self) -> &[usize] {
+        &self.linear_features
+    }
+
+    /// Linear functions of all trees.
+    pub fn linear(&self) -> &[Linear] {
+        &self.linear
+    }
+
+    /// The trees.
+    pub fn codes(&self) -> &[Code] {
+        &self.codes
+    }
+
+    /// The trees in runs of a size that stays in the nearest cache.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Bytes of memory held beside the struct itself.
+    pub fn memory_bytes(&self) -> usize {
+        let terms: usize = self.linear.iter().map(|l| l.terms.len()).sum();
+        let bins: usize = self.bins.iter().map(Bins::memory_bytes).sum();
+        let categories: usize = self.categories.iter().map(Categories::memory_bytes).sum();
+        bins + categories
+            + size_of_val(&self.bins[..])
+            + size_of_val(&self.categories[..])
+            + size_of_val(&self.ops[..])
+            + size_of_val(&self.steps[..])
+            + size_of_val(&self.leaves[..])
+            + size_of_val(&self.linear[..])
+            + terms * size_of::<(u32, f64)>()
+            + size_of_val(&self.codes[..])
+            + size_of_val(&self.chunks[..])
+    }
+}
+
+/// The features of all linear leaves, sorted.
+fn linear_features(trees: &[Tree]) -> Vec<usize> {
+    let functions = trees.iter().flat_map(|t| &t.linear);
+    let features = functions.flat_map(|l| l.terms.iter().map(|(feature, _)| *feature as usize));
+    let features: BTreeSet<usize> = features.collect();
+    features.into_iter().collect()
+}
+
+/// A set of categories: its feature and its words without closing zeros.
+type Set<'a> = (u32, &'a [u32]);
+
+struct Compiler<'a> {
+    program: Program,
+    /// Where a feature's bins are.
+    binned: HashMap<u32, usize>,
+    /// Features whose NaN goes where 0 goes, in every node.
+    nan_zero: Vec<bool>,
+    sets: HashMap<Set<'a>, u32>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Makes bins and tables of all that the trees ask.
+    fn new(trees: &'a [Tree]) -> Option<Self> {
+        let mut thresholds: HashMap<u32, Vec<f64>> = HashMap::new();
+        let mut not_zero: Vec<u32> = Vec::new();
+        let mut sets: HashMap<Set<'a>, u32> = HashMap::new();
+        let mut ordered: Vec<Set<'a>> = Vec::new();
+        let mut words_seen = 0;
+        let all_words: usize = trees.iter().map(|t| t.sets.len()).sum();
+        for (tree, node) in trees
+            .iter()
+            .flat_map(|t| t.nodes.iter().map(move |n| (t, n)))
+        {
+            match node.split {
+                Split::Category { start, words } => {
+                    words_seen += words as usize;
+                    if words_seen > all_words + SET_WORDS_MAX {
+                        return None;
+                    }
+                    let set = set_of(tree, node.feature, start, words);
+                    if !sets.contains_key(&set) {
+                        sets.insert(set, 0);
+                        ordered.push(set);
+                    }
+                }
+                Split::AtMost(threshold) | Split::NotAbove(threshold) => {
+                    // The side of NaN is that of 0 when left means "at least 0".
+                    if matches!(node.split, Split::NotAbove(_)) != (threshold >= 0.0) {
+                        not_zero.push(node.feature);
+                    }
+                    thresholds
+                        .entry(node.feature)
+                        .or_default()
+                        .push(settled(threshold));
+                }
+                Split::ZeroMissing { threshold, .. } => {
+                    thresholds
+                        .entry(node.feature)
+                        .or_default()
+                        .push(settled(threshold));
+                }
+            }
+        }
+        let mut columns = 0;
+        let categories = categories(&mut ordered, &mut sets, &mut columns)?;
+        let mut features: Vec<u32> = thresholds.keys().copied().collect();
+        features.sort_unstable();
+        let mut nan_zero = vec![true; features.last().map_or(0, |f| *f as usize + 1)];
+        for feature in not_zero {
+            nan_zero[feature as usize] = false;
+        }
+        let mut bins = Vec::with_capacity(features.len());
+        let mut binned = HashMap::with_capacity(features.len());
+        for feature in features {
+            let mut cuts = thresholds.remove(&feature).unwrap_or_default();
+            cuts.sort_unstable_by(f64::total_cmp);
+            cuts.dedup();
+            binned.insert(feature, bins.len());
+            bins.push(Bins::new(feature as usize, cuts));
+        }
+        let program = Program {
+            bins,
+            categories,
+            columns,
+            ops: Vec::new(),
+            steps: Vec::new(),
+            leaves: Vec::new(),
+            linear: Vec::new(),
+            linear_features: linear_features(trees),
+            codes: Vec::with_capacity(trees.len()),
+            chunks: Vec::new(),
+        };
+        Some(Self {
+            program,
+            binned,
+            nan_zero,
+            sets,
+        })
+    }
+
+    /// The code column that a node looks at, and the byte it compares with.
+    fn question(&mut self, tree: &'a Tree, node: &Node) -> (u32, u8) {
+        let (threshold, missing) = match node.split {
+            Split::Category { start, words } => {
+                return (self.sets[&set_of(tree, node.feature, start, words)], 0);
+            }
+            Split::ZeroMissing {
+                threshold,
+                left: true,
+            } => (threshold, Missing::ZeroLeft),
+            Split::ZeroMissing {
+                threshold,
+                left: false,
+            } => (threshold, Missing::ZeroRight),
+            Split::AtMost(threshold) | Split::NotAbove(threshold)
+                if self.nan_zero[node.feature as usize] =>
+            {
+                (threshold, Missing::NanZero)
+            }
+            Split::AtMost(threshold) => (threshold, Missing::NanRight),
+            Split::NotAbove(threshold) => (threshold, Missing::NanLeft),
+        };
+        let bins = &mut self.program.bins[self.binned[&node.feature]];
+        let (column, byte) = bins.place(settled(threshold), missing, &mut self.program.columns);
+        (column as u32, byte)
+    }
+
+    fn tree(&mut self, tree: &'a Tree, before: Option<&Tree>, output: usize) {
+        let twin = before.is_some_and(|b| b.nodes == tree.nodes && b.sets == tree.sets);
+        let form = match self.program.codes.last() {
+            Some(last) if twin => match &last.form {
+                Form::Blend { ops, low, high } => Form::Blend {
+                    ops: ops.end..ops.end,
+                    low: *low,
+                    high: *high,
+                },
+                walk => walk.clone(),
+            },
+            _ if tree.leaves.len() <= BLEND_LEAVES_MAX => self.blend(tree),
+            _ => self.walk(tree),
+        };
+        let order = left_to_right(tree);
+        let start = self.program.leaves.len();
+        self.program
+            .leaves
+            .extend(order.iter().map(|leaf| tree.leaves[*leaf]));
+        let leaves = start..self.program.leaves.len();
+        let start = self.program.linear.len();
+        if !tree.linear.is_empty() {
+            let features = &self.program.linear_features;
+            let place = |feature: u32| features.partition_point(|f| *f < feature as usize) as u32;
+            let linear = order.iter().map(|leaf| Linear {
+                constant: tree.linear[*leaf].constant,
+                terms: tree.linear[*leaf]
+                    .terms
+                    .iter()
+                    .map(|(f, c)| (place(*f), *c))
+                    .collect(),
+            });
+            self.program.linear.extend(linear);
+        }
+        let linear = start..self.program.linear.len();
+        self.chunk(&form, leaves.len(), twin);
+        self.program.codes.push(Code {
+            form,
+            leaves,
+            output,
+            linear,
+        });
+    }
+
+    /// Puts the next tree into the last chunk or a new one. A tree that needs the line of the one before stays with it.
+    fn chunk(&mut self, form: &Form, leaves: usize, twin: bool) {
+        let number = self.program.codes.len();
+        let bytes = |range: &Chunk| -> usize {
+            let codes = &self.program.codes[range.clone()];
+            codes.iter().map(|c| cost(&c.form, c.leaves.len())).sum()
+        };
+        let fits = |last: &Chunk| twin || bytes(last) + cost(form, leaves) <= CHUNK_BYTES;
+        match self.program.chunks.last() {
+            Some(last) if fits(last) => {
+                let start = last.start;
+                self.program.chunks.pop();
+                self.program.chunks.push(start..number + 1);
+            }
+            _ => self.program.chunks.push(number..number + 1),
+        }
+    }
+
+    /// The steps of a walk: nodes in the tree's order, then leaves from left to right.
+    fn walk(&mut self, tree: &'a Tree) -> Form {
+        let nodes = tree.nodes.len();
+        let mut number = vec![0_u32; tree.leaves.len()];
+        for (place, leaf) in (0_u32..).zip(left_to_right(tree)) {
+            number[leaf] = nodes as u32 + place;
+        }
+        let at = |child: i32| match child {
+            0.. => child as u32,
+            _ => number[!child as usize],
+        };
+        let start = self.program.steps.len();
+        for node in &tree.nodes {
+            let (column, threshold) = self.question(tree, node);
+            self.program.steps.push(Step {
+                column,
+                threshold,
+                next: [at(node.left), at(node.right)],
+            });
+        }
+        let leaves = (nodes..nodes + tree.leaves.len()).map(|own| Step {
+            column: 0,
+            threshold: 255,
+            next: [own as u32; 2],
+        });
+        self.program.steps.extend(leaves);
+        Form::Walk(start..self.program.steps.len())
+    }
+
+    /// The operations of a tree of at most [`BLEND_LEAVES_MAX`] leaves.
+    fn blend(&mut self, tree: &'a Tree) -> Form {
+        let start = self.program.ops.len();
+        let questions: Vec<(u32, u8)> = tree
+            .nodes
+            .iter()
+            .map(|node| self.question(tree, node))
+            .collect();
+        let root = if tree.nodes.is_empty() { !0 } else { 0 };
+        let mut emitter = Emitter {
+            tree,
+            questions: &questions,
+            spans: spans(tree),
+            ops: &mut self.program.ops,
+            free: (0..SLOTS)
+                .rev()
+                .map(|slot| (CONSTANTS + slot * SLOT_LINES) as u16)
+                .collect(),
+        };
+        let low = emitter.low(root);
+        let high = (tree.leaves.len() > CONSTANTS).then(|| emitter.high(root));
+        Form::Blend {
+            ops: start..self.program.ops.len(),
+            low,
+            high,
+        }
+    }
+}
+
+/// What a tree takes of the nearest cache.
+fn cost(form: &Form, leaves: usize) -> usize {
+    match form {
+        Form::Blend { ops, .. } => ops.len() * size_of::<Op>() + leaves * size_of::<f64>(),
+        Form::Walk(steps) => steps.len() * size_of::<Step>() + leaves * size_of::<f64>(),
+    }
+}
+
+fn set_of(tree: &Tree, feature: u32, start: u32, words: u32) -> Set<'_> {
+    let words = &tree.sets[start as usize..][..words as usize];
+    let length = words
+        .iter()
+        .rposition(|w| *w != 0)
+        .map_or(0, |last| last + 1);
+    (feature, &words[..length])
+}
+
+/// Gives every set a column, feature by feature.
+fn categories<'a>(
+    ordered: &mut [Set<'a>],
+    sets: &mut HashMap<Set<'a>, u32>,
+    columns: &mut usize,
+) -> Option<Vec<Categories>> {
+    ordered.sort_by_key(|(feature, _)| *feature);
+    let mut made = Vec::new();
+    for group in ordered.chunk_by(|a, b| a.0 == b.0) {
+        let mut of_feature = Vec::with_capacity(group.len());
+        for set in group {
+            if let Some(column) = sets.get_mut(set) {
+                *column = *columns as u32;
+            }
+            of_feature.push((set.1, *columns));
+            *columns += 1;
+        }
+        made.push(Categories::new(group[0].0 as usize, &of_feature)?);
+    }
+    Some(made)
+}
+
+/// The leaves from left to right.
+fn left_to_right(tree: &Tree) -> Vec<usize> {
+    let mut order = Vec::with_capacity(tree.leaves.len());
+    let mut open = vec![if tree.nodes.is_empty() { !0 } else { 0_i32 }];
+    while let Some(at) = open.pop() {
+        if at < 0 {
+            order.push(!at as usize);
+        } else {
+            let node = &tree.nodes[at as usize];
+            open.extend([node.right, node.left]);
+        }
+    }
+    order
+}
+
+/// What the operations of a node and all below it are about.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    /// Its first leaf and the one behind its last, counted from left to right.
+    first: u32,
+    end: u32,
+    /// Slots that it needs.
+    slots: u32,
+}
+
+/// The spans of a tree's nodes.
+fn spans(tree: &Tree) -> Vec<Span> {
+    fn visit(tree: &Tree, at: i32, next: &mut u32, spans: &mut [Span]) -> Span {
+        if at < 0 {
+            let first = *next;
+            *next += 1;
+            return Span {
+                first,
+                end: *next,
+                slots: 0,
+            };
+        }
+        let node = &tree.nodes[at as usize];
+        let left = visit(tree, node.left, next, spans);
+        let right = visit(tree, node.right, next, spans);
+        let slots = left.slots.max(right.slots) + u32::from(left.slots == right.slots);
+        let span = Span {
+            first: left.first,
+            end: right.end,
+            slots,
+        };
+        spans[at as usize] = span;
+        span
+    }
+    let mut spans = vec![Span::default(); tree.nodes.len()];
+    if !tree.nodes.is_empty() {
+        visit(tree, 0, &mut 0, &mut spans);
+    }
+    spans
+}
+
+struct Emitter<'a> {
+    tree: &'a Tree,
+    questions: &'a [(u32, u8)],
+    spans: Vec<Span>,
+    ops: &'a mut Vec<Op>,
+    free: Vec<u16>,
+}
+
+impl Emitter<'_> {
+    /// The line of the low bytes of a node's leaves.
+    fn low(&mut self, root: i32) -> u16 {
+        if root < 0 {
+            return 0;
+        }
+        self.node(root, 0, &|span| span.end - span.first == 1, &|span| {
+            span.first as u8
+        })
+    }
+
+    /// The line of the high bytes of the root's leaves.
+    fn high(&mut self, root: i32) -> u16 {
+        let same = |span: Span| span.first >> 8 == (span.end - 1) >> 8;
+        self.node(root, 0, &same, &|span| (span.first >> 8) as u8)
+    }
+
+    /// Operations of an inner node; `first` is its leftmost leaf. A child of which `constant` holds is the constant
+    /// line `value`.
+    fn node(
+        &mut self,
+        at: i32,
+        first: u32,
+        constant: &impl Fn(Span) -> bool,
+        value: &impl Fn(Span) -> u8,
+    ) -> u16 {
+        let node = &self.tree.nodes[at as usize];
+        let left = self.span(node.left, first);
+        let right = self.span(node.right, left.end);
+        let mut child = |at: i32, span: Span| {
+            if constant(span) {
+                u16::from(value(span))
+            } else {
+                self.node(at, span.first, constant, value)
+            }
+        };
+        let (left, right) = if left.slots >= right.slots {
+            let first = child(node.left, left);
+            (first, child(node.right, right))
+        } else {
+            let first = child(node.right, right);
+            (child(node.left, left), first)
+        };
+        let slots = [left, right];
+        self.free
+            .extend(slots.iter().filter(|line| usize::from(**line) >= CONSTANTS));
+        let out = self
+            .free
+            .pop()
+            .expect("a tree of n leaves needs log2 n slots, its high bytes one more");
+        let (column, threshold) = self.questions[at as usize];
+        self.ops.push(Op {
+            column,
+            threshold: u32::from(threshold) * 0x0101_0101,
+            left,
+            right,
+            out,
+        });
+        out
+    }
+
+    fn span(&self, at: i32, first: u32) -> Span {
+        if at < 0 {
+            Span {
+                first,
+                end: first + 1,
+                slots: 0,
+            }
+        } else {
+            self.spans[at as usize]
+        }
+    }
+}
