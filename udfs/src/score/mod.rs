@@ -32,6 +32,12 @@ pub struct Scratch {
     pub f64s: Vec<f64>,
     /// Constant lines and slots of a compiled forest, then codes.
     pub(crate) lines: Vec<forest::bins::Line>,
+    /// Codes of a single row.
+    pub(crate) codes: Vec<u8>,
+    /// Leaves that a single row may still fall into, a bit each.
+    pub(crate) bits: Vec<u64>,
+    /// Where a single row's walks stand.
+    pub(crate) walks: Vec<i32>,
 }
 
 /// A loaded model: immutable, shared between threads.

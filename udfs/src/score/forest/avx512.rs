@@ -15,14 +15,15 @@
 //! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
 //! column is below [`Program::columns`], its lines are within the arena, and the bytes that blending leaves are
 //! numbers of leaves of the same tree, because it only ever copies the constants that the tree's operations name.
-//! [`Program::compile`] alone makes programs, and the first lines of [`add`] check the slices' lengths.
+//! [`Program::compile`] alone makes programs, and [`check`] checks the slices' lengths.
 //!
 //! Papers: see `program`.
 
 use super::bins::{LINE_ROWS, Line};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program};
+use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program, SLOT_LINES};
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 /// Leaves that fit into registers.
 const REGISTER_LEAVES: usize = 32;
@@ -38,16 +39,43 @@ pub fn available() -> bool {
 /// # Panics
 /// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
 pub fn add(program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    assert!(available());
-    assert!(block.codes.len() >= program.columns() * block.lines);
-    assert!(block.arena.len() >= ARENA_LINES);
+    check(program, block);
     // SAFETY: the processor has the instructions.
     unsafe {
         match block.lines {
-            4 => add_lines::<4>(program, trees, block),
             1 => add_lines::<1>(program, trees, block),
-            lines => unreachable!("blocks have 1 or 4 lines, not {lines}"),
+            _ => add_lines::<4>(program, trees, block),
         }
+    }
+}
+
+/// Runs operations of the program on a block.
+///
+/// # Panics
+/// As [`add`].
+pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
+    check(program, block);
+    // SAFETY: the processor has the instructions.
+    unsafe {
+        match block.lines {
+            1 => run_lines::<1>(&program.ops()[ops], block),
+            _ => run_lines::<4>(&program.ops()[ops], block),
+        }
+    }
+}
+
+/// What the unsafe parts rely on.
+fn check(program: &Program, block: &Block<'_>) {
+    assert!(available());
+    assert!(block.lines == 1 || block.lines == SLOT_LINES);
+    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.arena.len() >= ARENA_LINES);
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
+    for op in ops {
+        blend::<LINES>(op, block.codes, block.arena);
     }
 }
 
@@ -58,9 +86,7 @@ fn add_lines<const LINES: usize>(program: &Program, trees: &[Code], block: &mut 
         let Form::Blend { ops, low, high } = &tree.form else {
             continue;
         };
-        for op in &program.ops()[ops.clone()] {
-            blend::<LINES>(op, block.codes, block.arena);
-        }
+        run_lines::<LINES>(&program.ops()[ops.clone()], block);
         let leaves = &program.leaves()[tree.leaves.clone()];
         let sums = &mut block.sums[tree.output * rows..][..rows];
         let at = |place: u16, line: usize| {

@@ -57,6 +57,14 @@ pub enum Missing {
     ZeroRight,
 }
 
+impl Missing {
+    /// Whether it is a missing value to these nodes.
+    fn takes(self, value: f64) -> bool {
+        let zero = matches!(self, Self::ZeroLeft | Self::ZeroRight);
+        value.is_nan() || zero && value.abs() <= ZERO_MAX
+    }
+}
+
 /// The threshold that decides about values as they are as `threshold` does about settled ones.
 pub fn settled(threshold: f64) -> f64 {
     if threshold < -ZERO_MAX || threshold >= ZERO_MAX {
@@ -343,30 +351,40 @@ impl Bins {
         }
     }
 
-    /// Missing values have the code of their side.
-    fn mark_missing(&self, of: &Codes, any_nan: bool, values: &[f64], line: &mut Line) {
-        let side = match of.missing {
+    /// Writes the codes of one value, a byte for each column of the forest.
+    pub fn write_one(&self, value: f64, codes: &mut [u8]) {
+        let mut count = [0];
+        self.count_below(&[value], &mut count);
+        for of in &self.columns {
+            codes[of.column] = if of.missing.takes(value) {
+                self.side(of)
+            } else {
+                (count[0] as usize).saturating_sub(of.first).min(255) as u8
+            };
+        }
+    }
+
+    /// The code of a missing value.
+    fn side(&self, of: &Codes) -> u8 {
+        match of.missing {
             Missing::NanLeft | Missing::ZeroLeft => 0,
             Missing::NanRight | Missing::ZeroRight => 255,
             Missing::NanZero => {
                 let below = self.thresholds.partition_point(|t| *t < 0.0);
                 below.saturating_sub(of.first).min(255) as u8
             }
-        };
-        let pairs = line.0.iter_mut().zip(values);
-        match of.missing {
-            Missing::ZeroLeft | Missing::ZeroRight => {
-                for (code, value) in pairs {
-                    let none = value.is_nan() || value.abs() <= ZERO_MAX;
-                    *code = if none { side } else { *code };
-                }
+        }
+    }
+
+    /// Missing values have the code of their side.
+    fn mark_missing(&self, of: &Codes, any_nan: bool, values: &[f64], line: &mut Line) {
+        let zero = matches!(of.missing, Missing::ZeroLeft | Missing::ZeroRight);
+        if zero || any_nan {
+            let side = self.side(of);
+            for (code, value) in line.0.iter_mut().zip(values) {
+                let none = value.is_nan() | (zero & (value.abs() <= ZERO_MAX));
+                *code = if none { side } else { *code };
             }
-            _ if any_nan => {
-                for (code, value) in pairs {
-                    *code = if value.is_nan() { side } else { *code };
-                }
-            }
-            _ => {}
         }
     }
 

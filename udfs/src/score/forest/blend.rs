@@ -10,10 +10,12 @@
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS, Line};
 use super::program::{ARENA_LINES, CONSTANTS, Chunk, Code, Form, Op, Program, Step};
+use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::score::Scratch;
 use crate::score::features::Features;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Bytes of codes that a batch of blocks may have: half a second cache level.
@@ -80,6 +82,9 @@ pub fn score(
     out: &mut [f64],
 ) {
     let rows = features.rows();
+    if rows == 1 {
+        return single::score(program, features, scratch, out);
+    }
     let lines = if rows <= LINE_ROWS {
         1
     } else {
@@ -233,7 +238,7 @@ impl<'a> Batch<'a> {
             } else {
                 trees
                     .iter()
-                    .for_each(|tree| add_slowly(self.program, tree, &mut block));
+                    .for_each(|tree| add_any(level, self.program, tree, &mut block));
             }
         }
     }
@@ -281,20 +286,29 @@ fn add(level: Level, program: &Program, trees: &[Code], block: &mut Block<'_>) {
         Level::Avx2 => avx2::add(program, trees, block),
         _ => trees
             .iter()
-            .for_each(|tree| add_slowly(program, tree, block)),
+            .for_each(|tree| add_any(level, program, tree, block)),
+    }
+}
+
+/// Runs operations on a block.
+fn run(level: Level, program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => avx512::run(program, ops, block),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => avx2::run(program, ops, block),
+        _ => program.ops()[ops].iter().for_each(|op| blend(op, block)),
     }
 }
 
 /// Adds any tree to the sums of a block.
-fn add_slowly(program: &Program, tree: &Code, block: &mut Block<'_>) {
+fn add_any(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>) {
     let rows = block.lines * LINE_ROWS;
     let mut found = [0_u32; BLOCK_ROWS];
     let found = &mut found[..rows];
     match &tree.form {
         Form::Blend { ops, low, high } => {
-            for op in &program.ops()[ops.clone()] {
-                blend(op, block);
-            }
+            run(level, program, ops.clone(), block);
             for (line, found) in found.chunks_exact_mut(LINE_ROWS).enumerate() {
                 let low = at(*low, line, block.arena);
                 for (found, low) in found.iter_mut().zip(&low.0) {
@@ -308,12 +322,7 @@ fn add_slowly(program: &Program, tree: &Code, block: &mut Block<'_>) {
                 }
             }
         }
-        Form::Walk(steps) => walk(
-            &program.steps()[steps.clone()],
-            tree.leaves.len(),
-            block,
-            found,
-        ),
+        Form::Walk(steps) => walk(&program.steps()[steps.clone()], block, found),
     }
     let leaves = &program.leaves()[tree.leaves.clone()];
     let sums = &mut block.sums[tree.output * rows..][..rows];
@@ -348,36 +357,36 @@ fn blend(op: &Op, block: &mut Block<'_>) {
     let threshold = op.threshold as u8;
     for line in 0..block.lines {
         let codes = &block.codes[op.column as usize * block.lines + line];
-        let (left, right) = (
-            at(op.left, line, block.arena),
-            at(op.right, line, block.arena),
-        );
+        let left = at(op.left, line, block.arena);
+        let right = at(op.right, line, block.arena);
         let mut out = Line([0; LINE_ROWS]);
-        for row in 0..LINE_ROWS {
-            let above = codes.0[row] > threshold;
-            out.0[row] = if above { right.0[row] } else { left.0[row] };
+        let children = codes.0.iter().zip(&left.0).zip(&right.0);
+        for (out, ((code, left), right)) in out.0.iter_mut().zip(children) {
+            // A mask instead of a choice, which the compiler would make a branch of.
+            let above = u8::from(*code > threshold).wrapping_neg();
+            *out = right & above | left & !above;
         }
         block.arena[usize::from(op.out) + line] = out;
     }
 }
 
 /// Walks a tree with each row of a block; several rows side by side, so that they wait for memory together.
-fn walk(steps: &[Step], leaves: usize, block: &Block<'_>, found: &mut [u32]) {
-    let first_leaf = (steps.len() - leaves) as u32;
+fn walk(steps: &[Step], block: &Block<'_>, found: &mut [u32]) {
     for (group, found) in found.chunks_exact_mut(WALKERS).enumerate() {
         let (line, row) = (group * WALKERS / LINE_ROWS, group * WALKERS % LINE_ROWS);
-        let mut at = [0_u32; WALKERS];
-        while at.iter().any(|at| *at < first_leaf) {
+        let mut at = [0_i32; WALKERS];
+        while at.iter().any(|at| *at >= 0) {
             for _ in 0..STRIDE {
                 for (walker, at) in at.iter_mut().enumerate() {
-                    let step = &steps[*at as usize];
-                    let codes = &block.codes[step.column as usize * block.lines + line];
-                    *at = step.next[usize::from(codes.0[row + walker] > step.threshold)];
+                    let code = |column: u32| {
+                        block.codes[column as usize * block.lines + line].0[row + walker]
+                    };
+                    *at = Step::follow(steps, *at, code);
                 }
             }
         }
         for (found, at) in found.iter_mut().zip(at) {
-            *found = at - first_leaf;
+            *found = !at as u32;
         }
     }
 }

@@ -93,13 +93,7 @@ impl Categories {
         let mut numbers = [0_u32; BLOCK_ROWS];
         let mut bits = [0_u8; BLOCK_ROWS];
         for (number, value) in numbers.iter_mut().zip(values) {
-            // Cut towards zero; NaN, negative and huge ones are no category.
-            let category = *value > -1.0 && *value < f64::from(1_u32 << 31);
-            *number = if category {
-                self.numbers.of(*value as u32)
-            } else {
-                0
-            };
+            *number = self.number(*value);
         }
         let groups = self.columns.chunks(SETS_PER_BYTE);
         for (columns, row) in groups.zip(self.table.chunks_exact(self.count)) {
@@ -114,6 +108,29 @@ impl Categories {
                     }
                 }
             }
+        }
+    }
+
+    /// Writes the codes of one value, a byte for each column of the forest.
+    pub fn write_one(&self, value: f64, codes: &mut [u8]) {
+        let number = self.number(value) as usize;
+        for (set, column) in self.columns.iter().enumerate() {
+            let bits = self.table[set / SETS_PER_BYTE * self.count + number];
+            codes[*column] = if bits >> (set % SETS_PER_BYTE) & 1 == 1 {
+                0
+            } else {
+                255
+            };
+        }
+    }
+
+    /// The number of a value's category: cut towards zero; NaN, negative and huge values are no category.
+    #[inline]
+    fn number(&self, value: f64) -> u32 {
+        if value > -1.0 && value < f64::from(1_u32 << 31) {
+            self.numbers.of(value as u32)
+        } else {
+            0
         }
     }
 

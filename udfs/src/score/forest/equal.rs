@@ -5,8 +5,8 @@ use super::Forest;
 use super::blend::Level;
 use super::objective::Objective;
 use super::tree::{Linear, Missing, Node, Split, Tree};
-use crate::score::Scratch;
 use crate::score::features::{Column, Feature, Features};
+use crate::score::{Scorer, Scratch};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array,
@@ -240,25 +240,36 @@ fn check(random: &mut Random, shape: &Shape) {
             })
             .collect();
         let features = Features::new(columns, rows).unwrap();
-        let mut wanted = vec![f64::NAN; rows * shape.outputs];
+        let outputs = shape.outputs;
+        let mut wanted = vec![f64::NAN; rows * outputs];
         forest.score_plainly(&features, &mut scratch, &mut wanted);
-        for level in Level::available() {
-            let mut got = vec![f64::NAN; rows * shape.outputs];
-            forest
-                .score_at(*level, &features, &mut scratch, &mut got)
-                .unwrap();
+        let same = |got: &[f64], wanted: &[f64], first: usize, how: &str| {
             let differs = (0..got.len()).find(|i| got[*i].to_bits() != wanted[*i].to_bits());
             if let Some(at) = differs {
-                let row: Vec<f64> = features
-                    .columns()
-                    .iter()
-                    .map(|c| c.value(at / shape.outputs))
-                    .collect();
+                let row = first + at / outputs;
+                let values: Vec<f64> = features.columns().iter().map(|c| c.value(row)).collect();
                 panic!(
-                    "{level:?} gives {} instead of {} for row {at} of {rows}: {row:?}",
+                    "{how}: {} instead of {} for row {row} of {rows}: {values:?}",
                     got[at], wanted[at]
                 );
             }
+        };
+        for level in Level::available() {
+            let mut got = vec![f64::NAN; rows * outputs];
+            forest
+                .score_at(*level, &features, &mut scratch, &mut got)
+                .unwrap();
+            same(&got, &wanted, 0, level.name());
+        }
+        for row in 0..rows.min(20) {
+            let one = features
+                .columns()
+                .iter()
+                .map(|c| Column::Constant(c.value(row)));
+            let one = Features::new(one.collect(), 1).unwrap();
+            let mut got = vec![f64::NAN; outputs];
+            forest.score(&one, &mut scratch, &mut got).unwrap();
+            same(&got, &wanted[row * outputs..][..outputs], row, "single");
         }
     }
 }

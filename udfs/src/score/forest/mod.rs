@@ -17,6 +17,7 @@ pub mod objective;
 pub mod parse;
 pub mod program;
 pub mod scalar;
+mod single;
 pub mod tree;
 
 use super::{Loader, Scorer, Scratch, Task};

@@ -21,6 +21,7 @@
 
 use super::bins::{Bins, Missing, settled};
 use super::categories::Categories;
+use super::single::{BITS, Single};
 use super::tree::{Linear, Node, Split, Tree};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -75,15 +76,25 @@ pub enum Form {
     Walk(Range<usize>),
 }
 
-/// A node of a walk. A leaf asks nothing: it follows itself.
+/// A node of a walk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// The code column.
     pub column: u32,
     /// Right when the code is above it.
     pub threshold: u8,
-    /// Left and right, counted from the tree's first step; leaves come last, from left to right.
-    pub next: [u32; 2],
+    /// Left and right: a step, counted from the tree's first, or leaf `!next`, counted from left to right.
+    pub next: [i32; 2],
+}
+
+impl Step {
+    /// Where a walk that stands at `at` stands next; at a leaf it stays.
+    #[inline(always)]
+    pub fn follow(steps: &[Self], at: i32, code: impl Fn(u32) -> u8) -> i32 {
+        let step = &steps[at.max(0) as usize];
+        let next = step.next[usize::from(code(step.column) > step.threshold)];
+        if at < 0 { at } else { next }
+    }
 }
 
 /// A compiled tree.
@@ -115,6 +126,7 @@ pub struct Program {
     linear_features: Vec<usize>,
     codes: Vec<Code>,
     chunks: Vec<Chunk>,
+    single: Single,
 }
 
 impl Program {
@@ -126,6 +138,7 @@ impl Program {
             let before = number.checked_sub(1).map(|n| &trees[n]);
             compiler.tree(tree, before, number % outputs);
         }
+        compiler.program.single.finish();
         Some(compiler.program)
     }
 
@@ -174,6 +187,11 @@ impl Program {
         &self.codes
     }
 
+    /// The form for single rows.
+    pub fn single(&self) -> &Single {
+        &self.single
+    }
+
     /// The trees in runs of a size that stays in the nearest cache.
     pub fn chunks(&self) -> &[Chunk] {
         &self.chunks
@@ -194,6 +212,7 @@ impl Program {
             + terms * size_of::<(u32, f64)>()
             + size_of_val(&self.codes[..])
             + size_of_val(&self.chunks[..])
+            + self.single.memory_bytes()
     }
 }
 
@@ -204,6 +223,9 @@ fn linear_features(trees: &[Tree]) -> Vec<usize> {
     let features: BTreeSet<usize> = features.collect();
     features.into_iter().collect()
 }
+
+/// The code column that a node looks at, and the byte it compares with.
+pub type Question = (u32, u8);
 
 /// A set of categories: its feature and its words without closing zeros.
 type Set<'a> = (u32, &'a [u32]);
@@ -288,6 +310,7 @@ impl<'a> Compiler<'a> {
             linear_features: linear_features(trees),
             codes: Vec::with_capacity(trees.len()),
             chunks: Vec::new(),
+            single: Single::default(),
         };
         Some(Self {
             program,
@@ -298,7 +321,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The code column that a node looks at, and the byte it compares with.
-    fn question(&mut self, tree: &'a Tree, node: &Node) -> (u32, u8) {
+    fn question(&mut self, tree: &'a Tree, node: &Node) -> Question {
         let (threshold, missing) = match node.split {
             Split::Category { start, words } => {
                 return (self.sets[&set_of(tree, node.feature, start, words)], 0);
@@ -326,19 +349,25 @@ impl<'a> Compiler<'a> {
 
     fn tree(&mut self, tree: &'a Tree, before: Option<&Tree>, output: usize) {
         let twin = before.is_some_and(|b| b.nodes == tree.nodes && b.sets == tree.sets);
-        let form = match self.program.codes.last() {
-            Some(last) if twin => match &last.form {
-                Form::Blend { ops, low, high } => Form::Blend {
-                    ops: ops.end..ops.end,
-                    low: *low,
-                    high: *high,
-                },
-                walk => walk.clone(),
-            },
-            _ if tree.leaves.len() <= BLEND_LEAVES_MAX => self.blend(tree),
-            _ => self.walk(tree),
-        };
         let order = left_to_right(tree);
+        let form = match self.program.codes.last() {
+            Some(last) if twin => {
+                self.program.single.again();
+                match &last.form {
+                    Form::Blend { ops, low, high } => Form::Blend {
+                        ops: ops.end..ops.end,
+                        low: *low,
+                        high: *high,
+                    },
+                    walk => walk.clone(),
+                }
+            }
+            _ => {
+                let ask = |node| self.question(tree, node);
+                let questions: Vec<Question> = tree.nodes.iter().map(ask).collect();
+                self.find(tree, &questions, &order)
+            }
+        };
         let start = self.program.leaves.len();
         self.program
             .leaves
@@ -368,6 +397,35 @@ impl<'a> Compiler<'a> {
         });
     }
 
+    /// How the leaves of a tree are found: in batches, and for a single row.
+    fn find(&mut self, tree: &Tree, questions: &[Question], order: &[usize]) -> Form {
+        let leaves = tree.leaves.len();
+        let walk = (leaves > BITS).then(|| self.walk(tree, questions, order));
+        let spans = if leaves <= BLEND_LEAVES_MAX {
+            spans(tree)
+        } else {
+            Vec::new()
+        };
+        match &walk {
+            Some(steps) => self.program.single.walk(steps.clone()),
+            None => {
+                let cuts = tree.nodes.iter().zip(questions).zip(&spans);
+                let cuts = cuts.map(|((node, question), span)| {
+                    let left = match node.left {
+                        0.. => spans[node.left as usize].end,
+                        _ => span.first + 1,
+                    };
+                    (*question, span.first..left)
+                });
+                self.program.single.cut(cuts);
+            }
+        }
+        match walk {
+            Some(steps) if leaves > BLEND_LEAVES_MAX => Form::Walk(steps),
+            _ => self.blend(tree, questions, &spans),
+        }
+    }
+
     /// Puts the next tree into the last chunk or a new one. A tree that needs the line of the one before stays with it.
     fn chunk(&mut self, form: &Form, leaves: usize, twin: bool) {
         let number = self.program.codes.len();
@@ -386,48 +444,41 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The steps of a walk: nodes in the tree's order, then leaves from left to right.
-    fn walk(&mut self, tree: &'a Tree) -> Form {
-        let nodes = tree.nodes.len();
-        let mut number = vec![0_u32; tree.leaves.len()];
-        for (place, leaf) in (0_u32..).zip(left_to_right(tree)) {
-            number[leaf] = nodes as u32 + place;
+    /// The steps of a walk, in the order of the tree's nodes.
+    fn walk(&mut self, tree: &Tree, questions: &[Question], order: &[usize]) -> Range<usize> {
+        let mut number = vec![0_i32; tree.leaves.len()];
+        for (place, leaf) in (0_i32..).zip(order) {
+            number[*leaf] = !place;
         }
-        let at = |child: i32| match child {
-            0.. => child as u32,
-            _ => number[!child as usize],
+        let at = |child: i32| {
+            if child < 0 {
+                number[!child as usize]
+            } else {
+                child
+            }
         };
         let start = self.program.steps.len();
-        for node in &tree.nodes {
-            let (column, threshold) = self.question(tree, node);
-            self.program.steps.push(Step {
-                column,
-                threshold,
+        let steps = tree
+            .nodes
+            .iter()
+            .zip(questions)
+            .map(|(node, (column, threshold))| Step {
+                column: *column,
+                threshold: *threshold,
                 next: [at(node.left), at(node.right)],
             });
-        }
-        let leaves = (nodes..nodes + tree.leaves.len()).map(|own| Step {
-            column: 0,
-            threshold: 255,
-            next: [own as u32; 2],
-        });
-        self.program.steps.extend(leaves);
-        Form::Walk(start..self.program.steps.len())
+        self.program.steps.extend(steps);
+        start..self.program.steps.len()
     }
 
     /// The operations of a tree of at most [`BLEND_LEAVES_MAX`] leaves.
-    fn blend(&mut self, tree: &'a Tree) -> Form {
+    fn blend(&mut self, tree: &Tree, questions: &[Question], spans: &[Span]) -> Form {
         let start = self.program.ops.len();
-        let questions: Vec<(u32, u8)> = tree
-            .nodes
-            .iter()
-            .map(|node| self.question(tree, node))
-            .collect();
         let root = if tree.nodes.is_empty() { !0 } else { 0 };
         let mut emitter = Emitter {
             tree,
-            questions: &questions,
-            spans: spans(tree),
+            questions,
+            spans,
             ops: &mut self.program.ops,
             free: (0..SLOTS)
                 .rev()
@@ -541,8 +592,8 @@ fn spans(tree: &Tree) -> Vec<Span> {
 
 struct Emitter<'a> {
     tree: &'a Tree,
-    questions: &'a [(u32, u8)],
-    spans: Vec<Span>,
+    questions: &'a [Question],
+    spans: &'a [Span],
     ops: &'a mut Vec<Op>,
     free: Vec<u16>,
 }
