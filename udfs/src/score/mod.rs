@@ -7,6 +7,7 @@ pub mod features;
 pub mod forest;
 
 use crate::error::ScoreError;
+use arrow::array::ArrayRef;
 use features::{Feature, Features};
 use std::sync::Arc;
 
@@ -56,6 +57,14 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     /// Turns raw scores into the objective's output in place: sigmoid, softmax, exp, identity …
     /// Same layout as [`Scorer::score`]; binary stays one value per row, the probability of the positive class.
     fn transform(&self, scores: &mut [f64]);
+    /// The class of each row of raw scores; `None` when it is the likeliest one after [`Scorer::transform`].
+    fn classes(&self, _raw: &[f64]) -> Option<Vec<u32>> {
+        None
+    }
+    /// Class labels in class order, as far as the artifact itself tells them.
+    fn labels(&self) -> Option<ArrayRef> {
+        None
+    }
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
 }
