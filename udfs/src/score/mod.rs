@@ -5,6 +5,7 @@
 
 pub mod features;
 pub mod forest;
+mod onnx;
 
 use crate::error::ScoreError;
 use arrow::array::ArrayRef;
@@ -83,7 +84,7 @@ pub struct Loader {
 }
 
 /// Every kind of artifact, in the order they are tried.
-pub const LOADERS: &[Loader] = &[forest::LOADER];
+pub const LOADERS: &[Loader] = &[forest::LOADER, onnx::LOADER];
 
 /// Loads an artifact of whatever kind its bytes are; the kind comes back with it.
 pub fn load(bytes: &[u8]) -> Result<(&'static str, Arc<dyn Scorer>), ScoreError> {
