@@ -14,8 +14,12 @@ mod classes;
 mod columns;
 mod constant;
 mod ensemble;
+#[cfg(test)]
+mod golden;
 mod graph;
 mod grow;
+#[cfg(test)]
+mod hostile;
 mod model;
 mod operators;
 mod proto;
