@@ -88,6 +88,11 @@ def write(name, model, x, near=True, names=None, types=None):
     if not isinstance(model, onnx.ModelProto):
         model = onnx.load_from_string(model.SerializeToString())
     model.doc_string = ""
+    del model.metadata_props[:]
+    model.graph.name = name
+    imports = sorted(model.opset_import, key=lambda o: o.domain)
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
     x = np.asarray(x, dtype=np.float64)[:WRITTEN]
     if near:
         x = np.concatenate([x, near_thresholds(model, x)])
@@ -158,8 +163,8 @@ def sklearn():
     put("hist_multiclass", HistGradientBoostingClassifier(**hist), TEXTS, GAPS)
     put("hist_double", HistGradientBoostingClassifier(**hist), TEXTS, GAPS, kind=DoubleTensorType,
         options={"zipmap": False})
-    put("tree", DecisionTreeRegressor(max_depth=4), Y, width=None)
-    put("tree_multiclass", DecisionTreeClassifier(max_depth=4), TEXTS)
+    put("tree", DecisionTreeRegressor(max_depth=4, random_state=1), Y, width=None)
+    put("tree_multiclass", DecisionTreeClassifier(max_depth=4, random_state=1), TEXTS)
     put("extra_trees", ExtraTreesRegressor(**few), Y)
     put("extra_trees_multiclass", ExtraTreesClassifier(**few), MULTI)
     put("double", RandomForestClassifier(**few), TEXTS, kind=DoubleTensorType, options={"zipmap": False})
@@ -364,6 +369,15 @@ def own_shapes():
         write("own_" + name, made([node], 2, [("y", kind)], kind, ml=5), probe, near=False)
 
 
+def refused():
+    """A graph of another kind, in a folder of its own."""
+    os.makedirs(os.path.join(HERE, "refused"), exist_ok=True)
+    node = oh.make_node("Conv", ["x", "w"], ["y"])
+    weights = oh.make_tensor("w", FLOAT, [1, 1, 1], [1.0])
+    model = made([node], 2, [("y", FLOAT)], constants=[weights])
+    onnx.save(model, os.path.join(HERE, "refused", "conv.onnx"))
+
+
 if __name__ == "__main__":
     sklearn()
     lightgbm()
@@ -373,3 +387,4 @@ if __name__ == "__main__":
     own_sums()
     own_classes()
     own_shapes()
+    refused()

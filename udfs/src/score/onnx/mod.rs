@@ -3,11 +3,11 @@
 //! `proto` decodes the file; `graph` reads its operators, of which `operators` and `version5` are those with trees,
 //! `classes` those about classes, `arithmetic` and `rearrange` the small ones around; `grow` makes trees of the forest
 //! scorer, whose splits `split` computes; `model` puts both together and is the scorer. What is not covered is refused
-//! when the file is loaded, by the operator's name. Operators are described at <https://onnx.ai/onnx/operators/>;
-//! where that leaves open what happens, ONNX Runtime decides.
+//! when the file is loaded, by the operator's name. Where ONNX's description of its operators leaves open what
+//! happens, ONNX Runtime decides.
 //!
 //! Against ONNX Runtime: sums are added in `f64` and rounded to `float` once, so they may differ in the last bit;
-//! magnitudes up to 1e-35 are 0; a fractional number of a category counts as the whole number below it.
+//! magnitudes up to 1e-35 are 0; a fractional number of a category is cut to a whole one.
 
 mod arithmetic;
 mod classes;
@@ -19,7 +19,7 @@ mod golden;
 mod graph;
 mod grow;
 #[cfg(test)]
-mod hostile;
+mod hostile_tests;
 mod model;
 mod operators;
 mod proto;
