@@ -29,7 +29,8 @@ pub struct ModelSpec {
     pub version: u64,
     /// The inputs in the model's order, by the names they are bound with. `None`: as the artifact has them.
     pub features: Option<Vec<Feature>>,
-    /// Class labels in class order, of the label column's own type. `None`: 0, 1, 2 … as int8.
+    /// Class labels in class order, of the label column's own type. `None`: as the artifact has them, or else
+    /// 0, 1, 2 … as int8.
     pub labels: Option<ArrayRef>,
 }
 
@@ -70,7 +71,10 @@ impl PinnedModel {
                 features.len()
             )));
         }
-        let labels = match (class_count(scorer.task()), spec.labels) {
+        let labels = match (
+            class_count(scorer.task()),
+            spec.labels.or_else(|| scorer.labels()),
+        ) {
             (None, _) => None,
             (Some(count), None) => {
                 Some(Arc::new(Int64Array::from_iter_values(0..count as i64)) as ArrayRef)
@@ -187,6 +191,11 @@ impl PinnedModel {
             .unwrap_or_else(PoisonError::into_inner)
             .push(scratch);
         scored?;
+        if output == Output::Predict
+            && let (Some(labels), Some(classes)) = (&self.labels, self.scorer.classes(&scores))
+        {
+            return pick(labels, classes);
+        }
         if output != Output::Raw {
             self.scorer.transform(&mut scores);
         }
@@ -312,6 +321,11 @@ fn choose(
     } else {
         scores.chunks_exact(outputs).map(likeliest).collect()
     };
+    pick(labels, classes)
+}
+
+/// The labels of classes.
+fn pick(labels: &ArrayRef, classes: Vec<u32>) -> Result<ArrayRef, ScoreError> {
     take(labels, &UInt32Array::from(classes), None).map_err(|e| ScoreError::BadInput(e.to_string()))
 }
 

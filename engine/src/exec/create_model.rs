@@ -1,4 +1,4 @@
-//! `CREATE MODEL`: trained from a query, or registered from a file of the original library.
+//! `CREATE MODEL`: trained from a query, or registered from a file of another library.
 //!
 //! With OR REPLACE an existing model keeps its versions and aliases; the new version becomes its default, so
 //! readers go on with the old one until the catalog names the new.
@@ -6,6 +6,7 @@
 use super::Output;
 use super::train_model::{Work, add_version, version};
 use crate::catalog::{Model, ModelVersion, ObjectName, Snapshot};
+use crate::error::datafusion::from_arrow;
 use crate::error::{Error, Result};
 use crate::model::manifest::{self, Input, InputKind, Manifest};
 use crate::query::Context;
@@ -16,6 +17,9 @@ use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
 use alcedo_udfs::score::features::FeatureKind;
 use alcedo_udfs::score::{Scorer, Task};
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
 use object_store::ObjectStoreExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,10 +148,6 @@ async fn register(
     input: &[(String, SqlType)],
 ) -> Result<()> {
     let bytes = fetch(ctx, url).await?;
-    if is_onnx(&bytes) {
-        return Err(Error::unsupported("ONNX models are not supported yet")
-            .hint("LightGBM's text form is: Booster.save_model('model.txt')."));
-    }
     let given = bytes.clone();
     let loading = tokio::task::spawn_blocking(move || alcedo_udfs::score::load(&given));
     let loaded = ctx
@@ -204,12 +204,22 @@ async fn fetch(ctx: &Context, url: &str) -> Result<bytes::Bytes> {
     })
 }
 
-/// ONNX is a protocol buffer whose first field is its version, then the producer's name or the graph.
-fn is_onnx(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x08, version, next, ..] if (1..=20).contains(version) && matches!(next, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42))
+/// The labels of a file's classes and their SQL type: the file's own, or else 0, 1, 2 …
+fn own_labels(scorer: &Arc<dyn Scorer>, classes: usize) -> Result<(&'static str, Vec<String>)> {
+    let Some(labels) = scorer.labels() else {
+        return Ok(("bigint", (0..classes).map(|c| c.to_string()).collect()));
+    };
+    let sql_type = if labels.data_type() == &DataType::Int64 {
+        "bigint"
+    } else {
+        "text"
+    };
+    let texts = cast(&labels, &DataType::Utf8).map_err(from_arrow)?;
+    let texts = texts.as_string::<i32>().iter().flatten();
+    Ok((sql_type, texts.map(str::to_owned).collect()))
 }
 
-/// The manifest of a file from elsewhere: names from INPUT or the file, labels from the options or 0, 1, 2 …
+/// The manifest of a file from elsewhere: names from INPUT or the file, labels from the options or the file.
 #[allow(clippy::too_many_lines)] // one thing after the other, each small
 fn describe(
     scorer: &Arc<dyn Scorer>,
@@ -263,7 +273,10 @@ fn describe(
                 ),
             ));
         }
-        Some((None, count)) => ("bigint", Some((0..count).map(|c| c.to_string()).collect())),
+        Some((None, count)) => {
+            let (label_type, labels) = own_labels(scorer, count)?;
+            (label_type, Some(labels))
+        }
     };
     let inputs = features.iter().enumerate().map(|(i, feature)| {
         let (sql_type, kind) = match &feature.kind {

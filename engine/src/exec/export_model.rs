@@ -1,4 +1,4 @@
-//! `EXPORT MODEL`: a version as the text that the original library loads.
+//! `EXPORT MODEL`: a version as the file that the original library loads.
 
 use super::Output;
 use crate::error::{Error, Kind, Result};
@@ -14,22 +14,36 @@ pub(crate) async fn run(ctx: &Context, s: &ExportModel) -> Result<Output> {
     let (name, model) = ctx.model(&s.name)?;
     let version = s.version.unwrap_or(model.default_version);
     let entry = version_of(&ctx.snapshot, &name, version)?;
+    let (manifest, artifact) = ctx.services.models.files(entry).await?;
+    if let Some(format) = &s.format
+        && *format != manifest.kind
+    {
+        return Err(Error::unsupported(format!(
+            "model \"{name}\" is of kind {}: exporting it as {format} is not supported",
+            manifest.kind
+        )));
+    }
+    let text = manifest.kind == "lightgbm";
     let url = if s.url.ends_with('/') {
-        format!("{}{}-v{version}.txt", s.url, file_name(&name.name))
+        let suffix = if text { "txt" } else { "onnx" };
+        format!("{}{}-v{version}.{suffix}", s.url, file_name(&name.name))
     } else {
         s.url.clone()
     };
     let (store, _, path) = ctx.services.stores.locate(&url)?;
-    let (manifest, artifact) = ctx.services.models.files(entry).await?;
-    let artifact = std::str::from_utf8(&artifact).map_err(|_| {
-        Error::new(
-            Kind::Data,
-            SqlState::DATA_CORRUPTED,
-            "a stored model is damaged: its text is not UTF-8",
-        )
-    })?;
-    let text = export::lightgbm_text(&manifest, artifact);
-    let writing = store.put(&path, PutPayload::from(text.into_bytes()));
+    let payload = if text {
+        let artifact = std::str::from_utf8(&artifact).map_err(|_| {
+            Error::new(
+                Kind::Data,
+                SqlState::DATA_CORRUPTED,
+                "a stored model is damaged: its text is not UTF-8",
+            )
+        })?;
+        PutPayload::from(export::lightgbm_text(&manifest, artifact).into_bytes())
+    } else {
+        PutPayload::from_bytes(artifact)
+    };
+    let writing = store.put(&path, payload);
     ctx.or_canceled(writing)
         .await?
         .map_err(|e| from_store(&e))?;

@@ -23,14 +23,13 @@ use std::sync::Arc;
 /// The form of manifests that this program writes and reads.
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
-const ARTIFACT: &str = "model.txt";
 
 /// Everything about a version beside its artifact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Manifest {
     pub format: u32,
-    /// The artifact's kind: `lightgbm`.
+    /// The artifact's kind: `lightgbm` or `onnx`.
     pub kind: String,
     /// `regression`, `binary` or `multiclass`.
     pub task: String,
@@ -78,6 +77,15 @@ pub enum InputKind {
 }
 
 impl Manifest {
+    /// The artifact's name within the version's folder.
+    fn artifact(&self) -> &'static str {
+        if self.kind == "onnx" {
+            "model.onnx"
+        } else {
+            "model.txt"
+        }
+    }
+
     /// The inputs as a scorer takes them.
     pub fn scored_features(&self) -> Result<Vec<Feature>> {
         let feature = |input: &Input| {
@@ -132,7 +140,7 @@ pub async fn write(data: &DataDir, manifest: &mut Manifest, artifact: Bytes) -> 
     let text = serde_json::to_vec_pretty(manifest)
         .map_err(|e| Error::internal(format!("a manifest cannot be written: {e}")))?;
     let sha256 = digest(&text);
-    put(data, &path, ARTIFACT, artifact).await?;
+    put(data, &path, manifest.artifact(), artifact).await?;
     put(data, &path, MANIFEST, text.into()).await?;
     Ok(Written {
         path,
@@ -155,7 +163,7 @@ pub async fn read(data: &DataDir, entry: &ModelVersion) -> Result<(Manifest, Byt
             manifest.format
         )));
     }
-    let artifact = get(data, &entry.path, ARTIFACT).await?;
+    let artifact = get(data, &entry.path, manifest.artifact()).await?;
     if digest(&artifact) != manifest.sha256 {
         return Err(damaged("its artifact does not have the recorded checksum"));
     }

@@ -188,6 +188,7 @@ fn models_and_secrets() {
         panic!()
     };
     assert_eq!((export.version, export.url.as_str()), (Some(3), "s3://x/"));
+    assert_eq!(export.format.as_deref(), Some("lightgbm"));
 }
 
 #[test]

@@ -51,6 +51,11 @@ const ONLY: &[(&str, &[&str], &str)] = &[
         "LightGBM is a trainer; scoring is our own",
     ),
     (
+        "prost",
+        &["udfs/src/score/onnx/"],
+        "one kind of model file is a protocol buffer",
+    ),
+    (
         "pgwire",
         &[
             "server/src/wire/",

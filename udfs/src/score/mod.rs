@@ -6,8 +6,10 @@
 pub mod column;
 pub mod features;
 pub mod forest;
+mod onnx;
 
 use crate::error::ScoreError;
+use arrow::array::ArrayRef;
 use features::{Feature, Features};
 use std::sync::Arc;
 
@@ -61,6 +63,14 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     /// Turns raw scores into the objective's output in place: sigmoid, softmax, exp, identity …
     /// Same layout as [`Scorer::score`]; binary stays one value per row, the probability of the positive class.
     fn transform(&self, scores: &mut [f64]);
+    /// The class of each row of raw scores; `None` when it is the likeliest one after [`Scorer::transform`].
+    fn classes(&self, _raw: &[f64]) -> Option<Vec<u32>> {
+        None
+    }
+    /// Class labels in class order, as far as the artifact itself tells them.
+    fn labels(&self) -> Option<ArrayRef> {
+        None
+    }
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
 }
@@ -79,7 +89,7 @@ pub struct Loader {
 }
 
 /// Every kind of artifact, in the order they are tried.
-pub const LOADERS: &[Loader] = &[forest::LOADER];
+pub const LOADERS: &[Loader] = &[forest::LOADER, onnx::LOADER];
 
 /// Loads an artifact of whatever kind its bytes are; the kind comes back with it.
 pub fn load(bytes: &[u8]) -> Result<(&'static str, Arc<dyn Scorer>), ScoreError> {
