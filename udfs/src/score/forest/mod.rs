@@ -8,6 +8,7 @@ mod avx512;
 pub mod bins;
 pub mod blend;
 mod categories;
+mod compile;
 #[cfg(test)]
 mod equal;
 #[cfg(test)]

@@ -1,0 +1,484 @@
+//! Compiles trees to the operations of `program`.
+
+use super::bins::{Bins, Missing, settled};
+use super::categories::Categories;
+use super::program::{
+    BLEND_LEAVES_MAX, CONSTANTS, Chunk, Code, Form, Op, Program, Question, SLOT_LINES, SLOTS, Step,
+};
+use super::single::{BITS, Single};
+use super::tree::{Linear, Node, Split, Tree};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+/// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// Words of category sets that may be looked at, beyond those there are.
+const SET_WORDS_MAX: usize = 1 << 22;
+
+impl Program {
+    /// Compiles trees whose shape was checked; tree i adds to score `i % outputs`. `None` when the sets of its
+    /// categorical splits are too many to be looked up in tables.
+    pub fn compile(trees: &[Tree], outputs: usize) -> Option<Self> {
+        let mut compiler = Compiler::new(trees)?;
+        for (number, tree) in trees.iter().enumerate() {
+            let before = number.checked_sub(1).map(|n| &trees[n]);
+            compiler.tree(tree, before, number % outputs);
+        }
+        compiler.program.single.finish();
+        Some(compiler.program)
+    }
+}
+
+/// The features of all linear leaves, sorted.
+fn linear_features(trees: &[Tree]) -> Vec<usize> {
+    let functions = trees.iter().flat_map(|t| &t.linear);
+    let features = functions.flat_map(|l| l.terms.iter().map(|(feature, _)| *feature as usize));
+    let features: BTreeSet<usize> = features.collect();
+    features.into_iter().collect()
+}
+
+/// A set of categories: its feature and its words without closing zeros.
+type Set<'a> = (u32, &'a [u32]);
+
+struct Compiler<'a> {
+    program: Program,
+    /// Where a feature's bins are.
+    binned: HashMap<u32, usize>,
+    /// Features whose NaN goes where 0 goes, in every node.
+    nan_zero: Vec<bool>,
+    sets: HashMap<Set<'a>, u32>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Makes bins and tables of all that the trees ask.
+    fn new(trees: &'a [Tree]) -> Option<Self> {
+        let mut thresholds: HashMap<u32, Vec<f64>> = HashMap::new();
+        let mut not_zero: Vec<u32> = Vec::new();
+        let mut sets: HashMap<Set<'a>, u32> = HashMap::new();
+        let mut ordered: Vec<Set<'a>> = Vec::new();
+        let mut words_seen = 0;
+        let all_words: usize = trees.iter().map(|t| t.sets.len()).sum();
+        for (tree, node) in trees
+            .iter()
+            .flat_map(|t| t.nodes.iter().map(move |n| (t, n)))
+        {
+            match node.split {
+                Split::Category { start, words } => {
+                    words_seen += words as usize;
+                    if words_seen > all_words + SET_WORDS_MAX {
+                        return None;
+                    }
+                    let set = set_of(tree, node.feature, start, words);
+                    if !sets.contains_key(&set) {
+                        sets.insert(set, 0);
+                        ordered.push(set);
+                    }
+                }
+                Split::AtMost(threshold) | Split::NotAbove(threshold) => {
+                    // The side of NaN is that of 0 when left means "at least 0".
+                    if matches!(node.split, Split::NotAbove(_)) != (threshold >= 0.0) {
+                        not_zero.push(node.feature);
+                    }
+                    thresholds
+                        .entry(node.feature)
+                        .or_default()
+                        .push(settled(threshold));
+                }
+                Split::ZeroMissing { threshold, .. } => {
+                    thresholds
+                        .entry(node.feature)
+                        .or_default()
+                        .push(settled(threshold));
+                }
+            }
+        }
+        let mut columns = 0;
+        let categories = categories(&mut ordered, &mut sets, &mut columns)?;
+        let mut features: Vec<u32> = thresholds.keys().copied().collect();
+        features.sort_unstable();
+        let mut nan_zero = vec![true; features.last().map_or(0, |f| *f as usize + 1)];
+        for feature in not_zero {
+            nan_zero[feature as usize] = false;
+        }
+        let mut bins = Vec::with_capacity(features.len());
+        let mut binned = HashMap::with_capacity(features.len());
+        for feature in features {
+            let mut cuts = thresholds.remove(&feature).unwrap_or_default();
+            cuts.sort_unstable_by(f64::total_cmp);
+            cuts.dedup();
+            binned.insert(feature, bins.len());
+            bins.push(Bins::new(feature as usize, cuts));
+        }
+        let program = Program {
+            bins,
+            categories,
+            columns,
+            ops: Vec::new(),
+            steps: Vec::new(),
+            leaves: Vec::new(),
+            linear: Vec::new(),
+            linear_features: linear_features(trees),
+            codes: Vec::with_capacity(trees.len()),
+            chunks: Vec::new(),
+            single: Single::default(),
+        };
+        Some(Self {
+            program,
+            binned,
+            nan_zero,
+            sets,
+        })
+    }
+
+    /// The code column that a node looks at, and the byte it compares with.
+    fn question(&mut self, tree: &'a Tree, node: &Node) -> Question {
+        let (threshold, missing) = match node.split {
+            Split::Category { start, words } => {
+                return (self.sets[&set_of(tree, node.feature, start, words)], 0);
+            }
+            Split::ZeroMissing {
+                threshold,
+                left: true,
+            } => (threshold, Missing::ZeroLeft),
+            Split::ZeroMissing {
+                threshold,
+                left: false,
+            } => (threshold, Missing::ZeroRight),
+            Split::AtMost(threshold) | Split::NotAbove(threshold)
+                if self.nan_zero[node.feature as usize] =>
+            {
+                (threshold, Missing::NanZero)
+            }
+            Split::AtMost(threshold) => (threshold, Missing::NanRight),
+            Split::NotAbove(threshold) => (threshold, Missing::NanLeft),
+        };
+        let bins = &mut self.program.bins[self.binned[&node.feature]];
+        let (column, byte) = bins.place(settled(threshold), missing, &mut self.program.columns);
+        (column as u32, byte)
+    }
+
+    fn tree(&mut self, tree: &'a Tree, before: Option<&Tree>, output: usize) {
+        let twin = before.is_some_and(|b| b.nodes == tree.nodes && b.sets == tree.sets);
+        let order = left_to_right(tree);
+        let form = match self.program.codes.last() {
+            Some(last) if twin => {
+                self.program.single.again();
+                match &last.form {
+                    Form::Blend { ops, low, high } => Form::Blend {
+                        ops: ops.end..ops.end,
+                        low: *low,
+                        high: *high,
+                    },
+                    walk => walk.clone(),
+                }
+            }
+            _ => {
+                let ask = |node| self.question(tree, node);
+                let questions: Vec<Question> = tree.nodes.iter().map(ask).collect();
+                self.find(tree, &questions, &order)
+            }
+        };
+        let start = self.program.leaves.len();
+        self.program
+            .leaves
+            .extend(order.iter().map(|leaf| tree.leaves[*leaf]));
+        let leaves = start..self.program.leaves.len();
+        let start = self.program.linear.len();
+        if !tree.linear.is_empty() {
+            let features = &self.program.linear_features;
+            let place = |feature: u32| features.partition_point(|f| *f < feature as usize) as u32;
+            let linear = order.iter().map(|leaf| Linear {
+                constant: tree.linear[*leaf].constant,
+                terms: tree.linear[*leaf]
+                    .terms
+                    .iter()
+                    .map(|(f, c)| (place(*f), *c))
+                    .collect(),
+            });
+            self.program.linear.extend(linear);
+        }
+        let linear = start..self.program.linear.len();
+        self.chunk(&form, leaves.len(), twin);
+        self.program.codes.push(Code {
+            form,
+            leaves,
+            output,
+            linear,
+        });
+    }
+
+    /// How the leaves of a tree are found: in batches, and for a single row.
+    fn find(&mut self, tree: &Tree, questions: &[Question], order: &[usize]) -> Form {
+        let leaves = tree.leaves.len();
+        let walk = (leaves > BITS).then(|| self.walk(tree, questions, order));
+        let spans = if leaves <= BLEND_LEAVES_MAX {
+            spans(tree)
+        } else {
+            Vec::new()
+        };
+        match &walk {
+            Some(steps) => self.program.single.walk(steps.clone()),
+            None => {
+                let cuts = tree.nodes.iter().zip(questions).zip(&spans);
+                let cuts = cuts.map(|((node, question), span)| {
+                    let left = match node.left {
+                        0.. => spans[node.left as usize].end,
+                        _ => span.first + 1,
+                    };
+                    (*question, span.first..left)
+                });
+                self.program.single.cut(cuts);
+            }
+        }
+        match walk {
+            Some(steps) if leaves > BLEND_LEAVES_MAX => Form::Walk(steps),
+            _ => self.blend(tree, questions, &spans),
+        }
+    }
+
+    /// Puts the next tree into the last chunk or a new one. A tree that needs the line of the one before stays with it.
+    fn chunk(&mut self, form: &Form, leaves: usize, twin: bool) {
+        let number = self.program.codes.len();
+        let bytes = |range: &Chunk| -> usize {
+            let codes = &self.program.codes[range.clone()];
+            codes.iter().map(|c| cost(&c.form, c.leaves.len())).sum()
+        };
+        let fits = |last: &Chunk| twin || bytes(last) + cost(form, leaves) <= CHUNK_BYTES;
+        match self.program.chunks.last() {
+            Some(last) if fits(last) => {
+                let start = last.start;
+                self.program.chunks.pop();
+                self.program.chunks.push(start..number + 1);
+            }
+            _ => self.program.chunks.push(number..number + 1),
+        }
+    }
+
+    /// The steps of a walk, in the order of the tree's nodes.
+    fn walk(&mut self, tree: &Tree, questions: &[Question], order: &[usize]) -> Range<usize> {
+        let mut number = vec![0_i32; tree.leaves.len()];
+        for (place, leaf) in (0_i32..).zip(order) {
+            number[*leaf] = !place;
+        }
+        let at = |child: i32| {
+            if child < 0 {
+                number[!child as usize]
+            } else {
+                child
+            }
+        };
+        let start = self.program.steps.len();
+        let steps = tree
+            .nodes
+            .iter()
+            .zip(questions)
+            .map(|(node, (column, threshold))| Step {
+                column: *column,
+                threshold: *threshold,
+                next: [at(node.left), at(node.right)],
+            });
+        self.program.steps.extend(steps);
+        start..self.program.steps.len()
+    }
+
+    /// The operations of a tree of at most [`BLEND_LEAVES_MAX`] leaves.
+    fn blend(&mut self, tree: &Tree, questions: &[Question], spans: &[Span]) -> Form {
+        let start = self.program.ops.len();
+        let root = if tree.nodes.is_empty() { !0 } else { 0 };
+        let mut emitter = Emitter {
+            tree,
+            questions,
+            spans,
+            ops: &mut self.program.ops,
+            free: (0..SLOTS)
+                .rev()
+                .map(|slot| (CONSTANTS + slot * SLOT_LINES) as u16)
+                .collect(),
+        };
+        let low = emitter.low(root);
+        let high = (tree.leaves.len() > CONSTANTS).then(|| emitter.high(root));
+        Form::Blend {
+            ops: start..self.program.ops.len(),
+            low,
+            high,
+        }
+    }
+}
+
+/// What a tree takes of the nearest cache.
+fn cost(form: &Form, leaves: usize) -> usize {
+    match form {
+        Form::Blend { ops, .. } => ops.len() * size_of::<Op>() + leaves * size_of::<f64>(),
+        Form::Walk(steps) => steps.len() * size_of::<Step>() + leaves * size_of::<f64>(),
+    }
+}
+
+fn set_of(tree: &Tree, feature: u32, start: u32, words: u32) -> Set<'_> {
+    let words = &tree.sets[start as usize..][..words as usize];
+    let length = words
+        .iter()
+        .rposition(|w| *w != 0)
+        .map_or(0, |last| last + 1);
+    (feature, &words[..length])
+}
+
+/// Gives every set a column, feature by feature.
+fn categories<'a>(
+    ordered: &mut [Set<'a>],
+    sets: &mut HashMap<Set<'a>, u32>,
+    columns: &mut usize,
+) -> Option<Vec<Categories>> {
+    ordered.sort_by_key(|(feature, _)| *feature);
+    let mut made = Vec::new();
+    for group in ordered.chunk_by(|a, b| a.0 == b.0) {
+        let mut of_feature = Vec::with_capacity(group.len());
+        for set in group {
+            if let Some(column) = sets.get_mut(set) {
+                *column = *columns as u32;
+            }
+            of_feature.push((set.1, *columns));
+            *columns += 1;
+        }
+        made.push(Categories::new(group[0].0 as usize, &of_feature)?);
+    }
+    Some(made)
+}
+
+/// The leaves from left to right.
+fn left_to_right(tree: &Tree) -> Vec<usize> {
+    let mut order = Vec::with_capacity(tree.leaves.len());
+    let mut open = vec![if tree.nodes.is_empty() { !0 } else { 0_i32 }];
+    while let Some(at) = open.pop() {
+        if at < 0 {
+            order.push(!at as usize);
+        } else {
+            let node = &tree.nodes[at as usize];
+            open.extend([node.right, node.left]);
+        }
+    }
+    order
+}
+
+/// What the operations of a node and all below it are about.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    /// Its first leaf and the one behind its last, counted from left to right.
+    first: u32,
+    end: u32,
+    /// Slots that it needs.
+    slots: u32,
+}
+
+/// The spans of a tree's nodes.
+fn spans(tree: &Tree) -> Vec<Span> {
+    fn visit(tree: &Tree, at: i32, next: &mut u32, spans: &mut [Span]) -> Span {
+        if at < 0 {
+            let first = *next;
+            *next += 1;
+            return Span {
+                first,
+                end: *next,
+                slots: 0,
+            };
+        }
+        let node = &tree.nodes[at as usize];
+        let left = visit(tree, node.left, next, spans);
+        let right = visit(tree, node.right, next, spans);
+        let slots = left.slots.max(right.slots) + u32::from(left.slots == right.slots);
+        let span = Span {
+            first: left.first,
+            end: right.end,
+            slots,
+        };
+        spans[at as usize] = span;
+        span
+    }
+    let mut spans = vec![Span::default(); tree.nodes.len()];
+    if !tree.nodes.is_empty() {
+        visit(tree, 0, &mut 0, &mut spans);
+    }
+    spans
+}
+
+struct Emitter<'a> {
+    tree: &'a Tree,
+    questions: &'a [Question],
+    spans: &'a [Span],
+    ops: &'a mut Vec<Op>,
+    free: Vec<u16>,
+}
+
+impl Emitter<'_> {
+    /// The line of the low bytes of a node's leaves.
+    fn low(&mut self, root: i32) -> u16 {
+        if root < 0 {
+            return 0;
+        }
+        self.node(root, 0, &|span| span.end - span.first == 1, &|span| {
+            span.first as u8
+        })
+    }
+
+    /// The line of the high bytes of the root's leaves.
+    fn high(&mut self, root: i32) -> u16 {
+        let same = |span: Span| span.first >> 8 == (span.end - 1) >> 8;
+        self.node(root, 0, &same, &|span| (span.first >> 8) as u8)
+    }
+
+    /// Operations of an inner node; `first` is its leftmost leaf. A child of which `constant` holds is the constant
+    /// line `value`.
+    fn node(
+        &mut self,
+        at: i32,
+        first: u32,
+        constant: &impl Fn(Span) -> bool,
+        value: &impl Fn(Span) -> u8,
+    ) -> u16 {
+        let node = &self.tree.nodes[at as usize];
+        let left = self.span(node.left, first);
+        let right = self.span(node.right, left.end);
+        let mut child = |at: i32, span: Span| {
+            if constant(span) {
+                u16::from(value(span))
+            } else {
+                self.node(at, span.first, constant, value)
+            }
+        };
+        let (left, right) = if left.slots >= right.slots {
+            let first = child(node.left, left);
+            (first, child(node.right, right))
+        } else {
+            let first = child(node.right, right);
+            (child(node.left, left), first)
+        };
+        let slots = [left, right];
+        self.free
+            .extend(slots.iter().filter(|line| usize::from(**line) >= CONSTANTS));
+        let out = self
+            .free
+            .pop()
+            .expect("a tree of n leaves needs log2 n slots, its high bytes one more");
+        let (column, threshold) = self.questions[at as usize];
+        self.ops.push(Op {
+            column,
+            threshold: u32::from(threshold) * 0x0101_0101,
+            left,
+            right,
+            out,
+        });
+        out
+    }
+
+    fn span(&self, at: i32, first: u32) -> Span {
+        if at < 0 {
+            Span {
+                first,
+                end: first + 1,
+                slots: 0,
+            }
+        } else {
+            self.spans[at as usize]
+        }
+    }
+}
