@@ -6,11 +6,13 @@
 pub mod column;
 pub mod features;
 pub mod forest;
+pub mod known;
 mod onnx;
 
 use crate::error::ScoreError;
 use arrow::array::ArrayRef;
 use features::{Feature, Features};
+use known::Known;
 use std::sync::Arc;
 
 /// What a model predicts; decides the shape and type of `predict`, `predict_proba` and `predict_raw`.
@@ -71,8 +73,48 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     fn labels(&self) -> Option<ArrayRef> {
         None
     }
+    /// Whether the score depends on a feature; a column that no score depends on need not be read.
+    fn uses(&self, _feature: usize) -> bool {
+        true
+    }
+    /// A scorer for rows whose features are `known`, an entry each: for such rows it has the same scores, bit for
+    /// bit. `None` when there is none with less work.
+    fn restricted(&self, _known: &[Known]) -> Option<Restricted> {
+        None
+    }
+    /// [`Scorer::score`] for those who only ask on which side of `limits` the one score of a row is: a score that is
+    /// certainly below them may come out as any number below, one above as any number above.
+    fn score_within(
+        &self,
+        features: &Features,
+        _limits: Limits,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError> {
+        self.score(features, scratch, out)
+    }
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
+}
+
+/// A scorer for some rows.
+#[derive(Debug, Clone)]
+pub struct Restricted {
+    /// The scorer.
+    pub scorer: Arc<dyn Scorer>,
+    /// Decisions that it can take.
+    pub nodes: usize,
+    /// Decisions of the scorer for all rows.
+    pub nodes_before: usize,
+}
+
+/// Raw scores that need not be exact: those below `low` and those above `high`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Scores from here on are exact.
+    pub low: f64,
+    /// Scores up to here are exact.
+    pub high: f64,
 }
 
 /// A scorer, or what is wrong with its bytes.

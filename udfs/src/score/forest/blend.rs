@@ -21,6 +21,9 @@ use std::sync::OnceLock;
 /// Bytes of codes that a batch of blocks may have: half a second cache level.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// Blocks that a batch may have.
+const BATCH_BLOCKS_MAX: usize = 32;
+
 /// Rows that walk a tree side by side.
 const WALKERS: usize = 16;
 
@@ -85,47 +88,56 @@ pub fn score(
     if rows == 1 {
         return single::score(program, features, scratch, out);
     }
-    let lines = if rows <= LINE_ROWS {
-        1
-    } else {
-        BLOCK_ROWS / LINE_ROWS
-    };
-    let block_rows = lines * LINE_ROWS;
-    let block_lines = program.columns() * lines;
-    let fitting = BATCH_BYTES / (block_lines * LINE_ROWS).max(1);
-    let blocks_max = fitting.clamp(1, 32).min(rows.div_ceil(block_rows).max(1));
-    let mut batch = Batch::new(program, outputs, lines, scratch, blocks_max);
-    for (index, scores) in out
-        .chunks_mut(blocks_max * block_rows * outputs)
-        .enumerate()
-    {
+    let (mut batch, batch_rows) = Batch::of(program, outputs, rows, scratch);
+    for (index, scores) in out.chunks_mut(batch_rows * outputs).enumerate() {
         let rows = scores.len() / outputs;
-        batch.encode(features, index * blocks_max * block_rows, rows);
+        batch.encode(features, index * batch_rows, rows);
         for chunk in program.chunks() {
-            batch.run(level, chunk, rows.div_ceil(block_rows));
+            batch.run(level, chunk, rows);
         }
         batch.write(scores, rows);
     }
 }
 
 /// Blocks of rows on their way through the forest.
-struct Batch<'a> {
-    program: &'a Program,
+pub(super) struct Batch<'a> {
+    pub(super) program: &'a Program,
     outputs: usize,
     /// Lines of a block in each column: 1 or 4.
-    lines: usize,
+    pub(super) lines: usize,
     /// Constant lines and slots.
     arena: &'a mut [Line],
     /// For each block the lines of each column.
-    codes: &'a mut [Line],
+    pub(super) codes: &'a mut [Line],
     /// For each block the scores of each output.
-    sums: &'a mut [f64],
+    pub(super) sums: &'a mut [f64],
     /// For each block the values of the features that linear leaves use.
     values: &'a mut [f64],
     linear: Vec<usize>,
 }
 
 impl<'a> Batch<'a> {
+    /// Space for the batches of `rows` rows, and how many rows are a batch.
+    pub(super) fn of(
+        program: &'a Program,
+        outputs: usize,
+        rows: usize,
+        scratch: &'a mut Scratch,
+    ) -> (Self, usize) {
+        let lines = if rows <= LINE_ROWS {
+            1
+        } else {
+            BLOCK_ROWS / LINE_ROWS
+        };
+        let block_rows = lines * LINE_ROWS;
+        let fitting = BATCH_BYTES / (program.columns() * block_rows).max(1);
+        let blocks = fitting
+            .clamp(1, BATCH_BLOCKS_MAX)
+            .min(rows.div_ceil(block_rows).max(1));
+        let batch = Self::new(program, outputs, lines, scratch, blocks);
+        (batch, blocks * block_rows)
+    }
+
     fn new(
         program: &'a Program,
         outputs: usize,
@@ -167,7 +179,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Finds the codes of `rows` rows from `start`; the last block is filled up with rows of zeros.
-    fn encode(&mut self, features: &Features, start: usize, rows: usize) {
+    pub(super) fn encode(&mut self, features: &Features, start: usize, rows: usize) {
         let block_rows = self.lines * LINE_ROWS;
         let block_lines = self.program.columns() * self.lines;
         let mut space = [0.0; BLOCK_ROWS];
@@ -215,9 +227,10 @@ impl<'a> Batch<'a> {
         self.sums.fill(0.0);
     }
 
-    /// Adds a chunk's trees to the scores of the first `blocks` blocks.
-    fn run(&mut self, level: Level, chunk: &Chunk, blocks: usize) {
+    /// Adds a chunk's trees to the scores of the first `rows` rows.
+    pub(super) fn run(&mut self, level: Level, chunk: &Chunk, rows: usize) {
         let block_rows = self.lines * LINE_ROWS;
+        let blocks = rows.div_ceil(block_rows);
         let block_lines = self.program.columns() * self.lines;
         let trees = &self.program.codes()[chunk.clone()];
         let blended = trees

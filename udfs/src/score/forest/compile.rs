@@ -2,6 +2,7 @@
 
 use super::bins::{Bins, Missing, settled};
 use super::categories::Categories;
+use super::early;
 use super::program::{
     BLEND_LEAVES_MAX, CONSTANTS, Chunk, Code, Form, Op, Program, Question, SLOT_LINES, SLOTS, Step,
 };
@@ -26,6 +27,7 @@ impl Program {
             compiler.tree(tree, before, number % outputs);
         }
         compiler.program.single.finish();
+        compiler.program.rest = early::rest(&compiler.program);
         Some(compiler.program)
     }
 }
@@ -122,6 +124,7 @@ impl<'a> Compiler<'a> {
             codes: Vec::with_capacity(trees.len()),
             chunks: Vec::new(),
             single: Single::default(),
+            rest: Vec::new(),
         };
         Some(Self {
             program,

@@ -6,7 +6,8 @@ use super::blend::Level;
 use super::objective::Objective;
 use super::tree::{Linear, Missing, Node, Split, Tree};
 use crate::score::features::{Column, Feature, Features};
-use crate::score::{Scorer, Scratch};
+use crate::score::known::Known;
+use crate::score::{Limits, Scorer, Scratch};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array,
@@ -270,6 +271,131 @@ fn check(random: &mut Random, shape: &Shape) {
             let mut got = vec![f64::NAN; outputs];
             forest.score(&one, &mut scratch, &mut got).unwrap();
             same(&got, &wanted[row * outputs..][..outputs], row, "single");
+        }
+    }
+}
+
+/// Batches of plain values: what is known of them, and the batch.
+fn known_batch(random: &mut Random, shape: &Shape, rows: usize) -> (Vec<Known>, Features) {
+    let mut known = Vec::new();
+    let mut columns = Vec::new();
+    for feature in 0..shape.features {
+        let kind = if shape.categories && feature % 3 == 0 {
+            2
+        } else {
+            0
+        };
+        let center = random.number(kind);
+        let width = [0.0, 0.5, 3.0, 40.0][random.below(4)];
+        let mut box_of = Known::NOTHING;
+        let values: Vec<f64> = (0..rows)
+            .map(|_| match kind {
+                _ if width > 3.0 && random.one_in(5) => f64::NAN,
+                2 => (center + random.unit() * width).trunc(),
+                _ if random.one_in(9) => [0.0, 1e-36, -1e-36, 1e-35][random.below(4)],
+                _ => center + random.unit() * width,
+            })
+            .collect();
+        for value in &values {
+            box_of = box_of.or(Known::value(*value));
+        }
+        known.push(if random.one_in(3) {
+            Known::ANYTHING
+        } else {
+            box_of
+        });
+        columns.push(Column::Values(values.into()));
+    }
+    (known, Features::new(columns, rows).unwrap())
+}
+
+/// A forest for some rows gives these rows the same scores.
+#[test]
+fn restricted_forests() {
+    let mut smaller = 0;
+    for seed in 0..40 {
+        let random = &mut Random(seed * 104_729 + 3);
+        let shape = Shape {
+            features: 1 + random.below(8),
+            trees: 5,
+            leaves: [3, 40, 300, 1500][random.below(4)],
+            outputs: 1 + random.below(2),
+            deep: random.one_in(4),
+            categories: random.one_in(2),
+            zero_missing: random.one_in(2),
+            linear: random.one_in(5),
+            kind: [0, 5][random.below(2)],
+        };
+        let forest = forest(random, &shape);
+        let rows = 400;
+        let (known, features) = known_batch(random, &shape, rows);
+        let Some(restricted) = forest.restricted(&known) else {
+            continue;
+        };
+        assert!(restricted.nodes < restricted.nodes_before);
+        smaller += 1;
+        let mut scratch = Scratch::default();
+        let mut wanted = vec![0.0; rows * shape.outputs];
+        forest.score_plainly(&features, &mut scratch, &mut wanted);
+        // At first plainly, then compiled.
+        for _ in 0..2 {
+            let mut got = vec![f64::NAN; rows * shape.outputs];
+            restricted
+                .scorer
+                .score(&features, &mut scratch, &mut got)
+                .unwrap();
+            let bits = |scores: &[f64]| scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&got), bits(&wanted), "seed {seed}");
+        }
+    }
+    assert!(smaller > 20);
+}
+
+/// Scores that stop early are on the right side, and exact between the limits.
+#[test]
+fn scores_within_limits() {
+    for seed in 0..24 {
+        let random = &mut Random(seed * 15_485_863 + 9);
+        let shape = Shape {
+            features: 6,
+            trees: [3, 200][random.below(2)],
+            leaves: [8, 31, 300][random.below(3)],
+            outputs: 1,
+            deep: false,
+            categories: random.one_in(3),
+            zero_missing: random.one_in(2),
+            linear: random.one_in(9),
+            kind: 0,
+        };
+        let forest = forest(random, &shape);
+        let rows = 1 + random.below(4000);
+        let columns = (0..shape.features)
+            .map(|_| column(random, 0, rows))
+            .collect();
+        let features = Features::new(columns, rows).unwrap();
+        let mut scratch = Scratch::default();
+        let mut wanted = vec![0.0; rows];
+        forest.score_plainly(&features, &mut scratch, &mut wanted);
+        let mut sorted = wanted.clone();
+        sorted.sort_by(f64::total_cmp);
+        for place in [0, rows / 100, rows / 2, rows * 99 / 100, rows - 1] {
+            let low = sorted[place];
+            let high = sorted[(place + rows / 50).min(rows - 1)];
+            let limits = Limits { low, high };
+            for level in Level::available() {
+                let mut got = vec![f64::NAN; rows];
+                forest
+                    .score_within_at(*level, &features, limits, &mut scratch, &mut got)
+                    .unwrap();
+                for (got, wanted) in got.iter().zip(&wanted) {
+                    let right = match () {
+                        () if *wanted < low => *got < low,
+                        () if *wanted > high => *got > high,
+                        () => got.to_bits() == wanted.to_bits(),
+                    };
+                    assert!(right, "{got} for {wanted} within {limits:?}, seed {seed}");
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod bins;
 pub mod blend;
 mod categories;
 mod compile;
+mod early;
 #[cfg(test)]
 mod equal;
 #[cfg(test)]
@@ -17,17 +18,20 @@ mod json;
 pub mod objective;
 pub mod parse;
 pub mod program;
+mod prune;
 pub mod scalar;
 mod single;
 pub mod tree;
 
-use super::{Loader, Scorer, Scratch, Task};
+use super::known::Known;
+use super::{Limits, Loader, Restricted, Scorer, Scratch, Task};
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};
 use blend::Level;
 use objective::Objective;
 use program::Program;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use tree::Tree;
 
 /// The LightGBM text loader.
@@ -37,8 +41,11 @@ pub const LOADER: Loader = Loader {
     load: |bytes| Ok(Arc::new(parse::parse(bytes)?)),
 };
 
+/// Rows from which it pays to compile a forest: it takes as long as scoring some hundred rows plainly.
+const ROWS_TO_COMPILE: usize = 256;
+
 /// A forest of decision trees, ready to score.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Forest {
     /// Inputs in the model's order; their kinds as far as the file tells them.
     features: Vec<Feature>,
@@ -49,8 +56,12 @@ pub struct Forest {
     objective: Objective,
     /// Whether the trees' mean is transformed, as random forests do, instead of their sum.
     average: bool,
-    /// The trees compiled; `None` when only the plain scorer can run them.
-    program: Option<Program>,
+    /// The trees compiled, when they are first run at the latest; `None` when only the plain scorer can run them.
+    program: OnceLock<Option<Program>>,
+    /// Rows that the plain scorer took because compiling had not paid off yet.
+    rows: AtomicUsize,
+    /// Whether any tree asks of or computes with a feature.
+    used: Vec<bool>,
 }
 
 impl Forest {
@@ -62,10 +73,31 @@ impl Forest {
         objective: Objective,
         average: bool,
     ) -> Self {
+        let forest = Self::uncompiled(features, trees, outputs, objective, average);
+        forest.program();
+        forest
+    }
+
+    fn uncompiled(
+        features: Vec<Feature>,
+        trees: Vec<Tree>,
+        outputs: usize,
+        objective: Objective,
+        average: bool,
+    ) -> Self {
         let names = features.iter().map(|f| f.name.clone()).collect();
-        let program = Program::compile(&trees, outputs);
+        let mut used = vec![false; features.len()];
+        for tree in &trees {
+            tree.nodes
+                .iter()
+                .for_each(|n| used[n.feature as usize] = true);
+            let terms = tree.linear.iter().flat_map(|l| &l.terms);
+            terms.for_each(|(feature, _)| used[*feature as usize] = true);
+        }
         Self {
-            program,
+            program: OnceLock::new(),
+            rows: AtomicUsize::new(0),
+            used,
             features,
             names,
             trees,
@@ -73,6 +105,16 @@ impl Forest {
             objective,
             average,
         }
+    }
+
+    /// The trees compiled.
+    fn program(&self) -> Option<&Program> {
+        let compile = || Program::compile(&self.trees, self.outputs);
+        self.program.get_or_init(compile).as_ref()
+    }
+
+    fn nodes(&self) -> usize {
+        self.trees.iter().map(|t| t.nodes.len()).sum()
     }
 
     /// [`Scorer::score`] with the instructions of a level, which must be available.
@@ -84,11 +126,39 @@ impl Forest {
         out: &mut [f64],
     ) -> Result<(), ScoreError> {
         self.check(features, out)?;
-        match &self.program {
+        match self.ready(features.rows()) {
             Some(program) => blend::score(level, program, self.outputs, features, scratch, out),
             None => self.score_plainly(features, scratch, out),
         }
         Ok(())
+    }
+
+    /// [`Scorer::score_within`] with the instructions of a level, which must be available.
+    pub fn score_within_at(
+        &self,
+        level: Level,
+        features: &Features,
+        limits: Limits,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError> {
+        self.check(features, out)?;
+        match self.ready(features.rows()) {
+            Some(program) if self.outputs == 1 && features.rows() > 1 => {
+                early::score(level, program, limits, features, scratch, out);
+                Ok(())
+            }
+            _ => self.score_at(level, features, scratch, out),
+        }
+    }
+
+    /// The compiled trees, unless so few rows are scored that compiling does not pay off.
+    fn ready(&self, rows: usize) -> Option<&Program> {
+        match self.program.get() {
+            Some(program) => program.as_ref(),
+            None if self.rows.fetch_add(rows, Ordering::Relaxed) < ROWS_TO_COMPILE => None,
+            None => self.program(),
+        }
     }
 
     /// [`Scorer::score`] by the plain scorer, which is the specification.
@@ -146,6 +216,33 @@ impl Scorer for Forest {
         self.score_at(Level::best(), features, scratch, out)
     }
 
+    fn score_within(
+        &self,
+        features: &Features,
+        limits: Limits,
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), ScoreError> {
+        self.score_within_at(Level::best(), features, limits, scratch, out)
+    }
+
+    fn uses(&self, feature: usize) -> bool {
+        self.used[feature]
+    }
+
+    /// It is compiled once it has scored some rows.
+    fn restricted(&self, known: &[Known]) -> Option<Restricted> {
+        let trees: Vec<Tree> = self.trees.iter().map(|t| prune::prune(t, known)).collect();
+        let features = self.features.clone();
+        let forest = Self::uncompiled(features, trees, self.outputs, self.objective, self.average);
+        let (nodes, nodes_before) = (forest.nodes(), self.nodes());
+        (nodes < nodes_before).then(|| Restricted {
+            scorer: Arc::new(forest),
+            nodes,
+            nodes_before,
+        })
+    }
+
     fn transform(&self, scores: &mut [f64]) {
         if self.average {
             let iterations = (self.trees.len() / self.outputs) as f64;
@@ -163,7 +260,7 @@ impl Scorer for Forest {
             .iter()
             .map(|t| size_of::<Tree>() + t.memory_bytes())
             .sum();
-        let program = self.program.as_ref().map_or(0, Program::memory_bytes);
+        let program = self.program().map_or(0, Program::memory_bytes);
         size_of::<Self>() + names + trees + program
     }
 }

@@ -21,6 +21,7 @@
 
 use super::bins::Bins;
 use super::categories::Categories;
+use super::early::Rest;
 use super::single::Single;
 use super::tree::Linear;
 use std::ops::Range;
@@ -120,6 +121,7 @@ pub struct Program {
     pub(super) codes: Vec<Code>,
     pub(super) chunks: Vec<Chunk>,
     pub(super) single: Single,
+    pub(super) rest: Vec<Rest>,
 }
 
 impl Program {
@@ -168,6 +170,11 @@ impl Program {
         &self.codes
     }
 
+    /// For each chunk what the trees behind it can add.
+    pub fn rest(&self) -> &[Rest] {
+        &self.rest
+    }
+
     /// The form for single rows.
     pub fn single(&self) -> &Single {
         &self.single
@@ -193,6 +200,7 @@ impl Program {
             + terms * size_of::<(u32, f64)>()
             + size_of_val(&self.codes[..])
             + size_of_val(&self.chunks[..])
+            + size_of_val(&self.rest[..])
             + self.single.memory_bytes()
     }
 }

@@ -4,20 +4,21 @@
 //! holds the version, so its type, its inputs and its result are fixed for that statement and nothing is looked
 //! up while it runs. Literal arguments stay constants; a call of literals only scores one row.
 
+mod compared;
+mod function;
+
+pub use compared::Side;
+pub use function::{Predict, predict_udf};
+
 use crate::error::ScoreError;
-use crate::score::features::{Column, Feature, Features};
+use crate::score::features::{Feature, Features};
 use crate::score::{Scorer, Scratch, Task};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::{DataFusionError, Result as PlanResult, ScalarValue};
-use datafusion_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion_common::DataFusionError;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a plan is told of a model version beside its scorer.
@@ -176,21 +177,20 @@ impl PinnedModel {
 
     /// Scores a batch whose columns are in the model's order; one value per row, of [`Self::output_type`].
     pub fn run(&self, output: Output, features: &Features) -> Result<ArrayRef, ScoreError> {
+        self.run_by(self.scorer.as_ref(), output, features)
+    }
+
+    /// [`Self::run`] by a scorer that stands for the model's own.
+    fn run_by(
+        &self,
+        scorer: &dyn Scorer,
+        output: Output,
+        features: &Features,
+    ) -> Result<ArrayRef, ScoreError> {
         self.output_type(output)?;
-        let outputs = self.scorer.outputs();
+        let outputs = scorer.outputs();
         let mut scores = vec![0.0; features.rows() * outputs];
-        let mut scratch = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-            .unwrap_or_default();
-        let scored = self.scorer.score(features, &mut scratch, &mut scores);
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(scratch);
-        scored?;
+        self.with_scratch(|scratch| scorer.score(features, scratch, &mut scores))?;
         if output == Output::Predict
             && let (Some(labels), Some(classes)) = (&self.labels, self.scorer.classes(&scores))
         {
@@ -222,6 +222,15 @@ impl PinnedModel {
         })
     }
 
+    /// Lends buffers that are not in use.
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = idle().pop().unwrap_or_default();
+        let done = work(&mut scratch);
+        idle().push(scratch);
+        done
+    }
+
     /// Refuses a wrong number or wrong types of arguments.
     fn check(&self, types: &[&DataType]) -> Result<(), ScoreError> {
         if types.len() != self.features.len() {
@@ -240,33 +249,6 @@ impl PinnedModel {
             .iter()
             .zip(types)
             .try_for_each(|(feature, t)| feature.accepts(t))
-    }
-
-    fn invoke(
-        &self,
-        output: Output,
-        args: &[ColumnarValue],
-        rows: usize,
-    ) -> PlanResult<ColumnarValue> {
-        let constant =
-            !args.is_empty() && args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
-        let mut columns = Vec::with_capacity(args.len());
-        for (feature, arg) in self.features.iter().zip(args) {
-            columns.push(match arg {
-                ColumnarValue::Array(array) => feature.read(array).map_err(external)?,
-                ColumnarValue::Scalar(value) => {
-                    Column::constant(&feature.read(&value.to_array()?).map_err(external)?)
-                }
-            });
-        }
-        let features = Features::new(columns, if constant { 1 } else { rows }).map_err(external)?;
-        let result = self.run(output, &features).map_err(external)?;
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
-        }
-        Ok(ColumnarValue::Array(result))
     }
 }
 
@@ -334,90 +316,14 @@ fn external(error: ScoreError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// A function of the model's inputs, in the model's order, that gives `output`. `unique_name` must differ from
-/// that of every other function of the statement. Fails when the model has no such output.
-pub fn predict_udf(
-    model: &Arc<PinnedModel>,
-    output: Output,
-    unique_name: &str,
-) -> Result<ScalarUDF, ScoreError> {
-    Ok(ScalarUDF::new_from_impl(Predict {
-        name: unique_name.to_owned(),
-        output,
-        data_type: model.output_type(output)?,
-        model: Arc::clone(model),
-        signature: Signature::user_defined(Volatility::Immutable),
-    }))
-}
-
-/// One pinned call.
-#[derive(Debug)]
-struct Predict {
-    name: String,
-    output: Output,
-    data_type: DataType,
-    model: Arc<PinnedModel>,
-    signature: Signature,
-}
-
-impl PartialEq for Predict {
-    fn eq(&self, other: &Self) -> bool {
-        self.output == other.output
-            && self.name == other.name
-            && Arc::ptr_eq(&self.model, &other.model)
-    }
-}
-
-impl Eq for Predict {}
-
-impl Hash for Predict {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.name, self.output, Arc::as_ptr(&self.model).addr()).hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Predict {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    /// Every type passes here: an error would lose its kind on the way, [`Self::return_field_from_args`] keeps it.
-    fn coerce_types(&self, arg_types: &[DataType]) -> PlanResult<Vec<DataType>> {
-        Ok(arg_types.to_vec())
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> PlanResult<DataType> {
-        self.model
-            .check(&arg_types.iter().collect::<Vec<_>>())
-            .map_err(external)?;
-        Ok(self.data_type.clone())
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> PlanResult<FieldRef> {
-        let types: Vec<&DataType> = args.arg_fields.iter().map(|f| f.data_type()).collect();
-        self.model.check(&types).map_err(external)?;
-        Ok(Arc::new(Field::new(
-            &self.name,
-            self.data_type.clone(),
-            true,
-        )))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        self.model.invoke(self.output, &args.args, args.number_rows)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::score::forest::parse::parse;
     use arrow::datatypes::Float64Type;
     use datafusion_common::config::ConfigOptions;
+    use datafusion_common::{Result as PlanResult, ScalarValue};
+    use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
 
     /// Adds 1 where feature `a` is at most 0.5, else 3, for missing values 1.
     const STUMP: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\
