@@ -22,7 +22,7 @@ use std::rc::Rc;
 const FEATURES_MAX: usize = 100_000;
 /// Most operators of a graph.
 const NODES_MAX: usize = 20_000;
-/// Most columns and steps that all values of a graph have.
+/// Most columns and steps that all results of operators have.
 const WORK_MAX: usize = 2_000_000;
 
 /// Columns of the inputs.
@@ -50,6 +50,18 @@ pub enum Value {
     Constant(Rc<Constant>),
     Scores(Rc<Scores>),
     Labels(Rc<Labels>),
+}
+
+impl Value {
+    /// Columns, steps and entries held.
+    fn size(&self) -> usize {
+        match self {
+            Self::Inputs(inputs) => inputs.columns.len(),
+            Self::Scores(scores) => scores.program.size() + scores.sources.len(),
+            Self::Constant(constant) => constant.values.len(),
+            Self::Labels(labels) => labels.names.len() + labels.scores.program.size(),
+        }
+    }
 }
 
 /// An ensemble and what it is asked of.
@@ -126,8 +138,6 @@ impl Graph {
         for tensor in &graph.initializers {
             let constant = Value::Constant(Rc::new(Constant::read(tensor)?));
             state.define(&tensor.name, constant)?;
-            // It is in the file, and large in graphs whose operators tell more.
-            state.work = 0;
         }
         // Old files list their constants among the inputs.
         let given: Vec<&ValueInfo> = graph
@@ -153,15 +163,6 @@ impl Graph {
     }
 
     fn define(&mut self, name: &str, value: Value) -> Result<(), ScoreError> {
-        self.work += match &value {
-            Value::Inputs(inputs) => inputs.columns.len(),
-            Value::Scores(scores) => scores.program.size() + scores.sources.len(),
-            Value::Constant(constant) => constant.values.len(),
-            Value::Labels(labels) => labels.names.len() + labels.scores.program.size(),
-        };
-        if self.work > WORK_MAX {
-            return unsupported("a graph of this many columns");
-        }
         match self.values.insert(name.to_owned(), value) {
             None => Ok(()),
             Some(_) => bad(format!("\"{name}\" is computed twice")),
@@ -258,6 +259,10 @@ impl Graph {
             return bad(format!("operator {} has too many outputs", call.name()));
         }
         for (name, value) in node.outputs.iter().zip(results) {
+            self.work += value.size();
+            if self.work > WORK_MAX {
+                return unsupported("a graph of this many columns");
+            }
             if !name.is_empty() {
                 self.define(name, value)?;
             }

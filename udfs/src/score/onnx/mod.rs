@@ -6,8 +6,8 @@
 //! when the file is loaded, by the operator's name. Where ONNX's description of its operators leaves open what
 //! happens, ONNX Runtime decides.
 //!
-//! Against ONNX Runtime: sums are added in `f64` and rounded to `float` once, so they may differ in the last bit;
-//! magnitudes up to 1e-35 are 0; a fractional number of a category is cut to a whole one.
+//! Against ONNX Runtime: sums are added in `f64` and rounded to `float` once, so they may differ in the last bit, and
+//! a tie of votes is one here when rounding there after every tree has broken it; magnitudes up to 1e-35 are 0; a fractional number of a category is cut to a whole one.
 
 mod arithmetic;
 mod classes;
