@@ -26,7 +26,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (ExtraTreesClassifier, ExtraTreesRegressor, GradientBoostingClassifier,
                               GradientBoostingRegressor, HistGradientBoostingClassifier,
                               HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor)
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
@@ -170,11 +172,25 @@ def sklearn():
     put("double", RandomForestClassifier(**few), TEXTS, kind=DoubleTensorType, options={"zipmap": False})
     whole = np.round(X * 5)
     put("int64", RandomForestRegressor(**few), Y, whole, kind=Int64TensorType, near=False)
+    put("scaler", make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=8, random_state=1)), Y)
+    put("scaler_int64", make_pipeline(StandardScaler(), RandomForestRegressor(**few)), Y, whole, kind=Int64TensorType,
+        near=False)
+    put("scaler_double", make_pipeline(StandardScaler(), RandomForestClassifier(**few)), TEXTS, kind=DoubleTensorType,
+        options={"zipmap": False})
+    put("imputer", make_pipeline(SimpleImputer(), MinMaxScaler(), RandomForestClassifier(**few)), BINARY, GAPS)
+    put("robust", make_pipeline(RobustScaler(), MaxAbsScaler(), DecisionTreeRegressor(max_depth=4, random_state=1)), Y)
     frame = pd.DataFrame(whole, columns=["a", "b", "c", "d"])
     picked = ColumnTransformer([("some", "passthrough", ["d", "a"]), ("more", "passthrough", ["c"])])
     pipeline = make_pipeline(picked, RandomForestRegressor(**few)).fit(frame, Y)
     done = convert_sklearn(pipeline, initial_types=[(c, FloatTensorType([None, 1])) for c in "abcd"])
     write("sklearn_pipeline", done, whole, near=False, types=[np.float32] * 4)
+    gaps = np.where(np.isnan(GAPS), np.nan, whole)
+    frame = pd.DataFrame(gaps, columns=["a", "b", "c", "d"])
+    filled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    picked = ColumnTransformer([("some", filled, ["d", "a"]), ("more", "passthrough", ["c"])])
+    pipeline = make_pipeline(picked, RandomForestClassifier(**few)).fit(frame.fillna({"c": 0}), YES)
+    done = convert_sklearn(pipeline, initial_types=[(c, FloatTensorType([None, 1])) for c in "abcd"])
+    write("sklearn_transformer", done, gaps, near=False, types=[np.float32] * 4)
 
 
 def lightgbm():

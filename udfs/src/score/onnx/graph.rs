@@ -11,8 +11,9 @@ use super::constant::{Attributes, Constant, element};
 use super::ensemble::Ensemble;
 use super::grow::Input;
 use super::proto::{self, Node, ValueInfo};
+use super::reading::Reading;
 use super::split::Precision;
-use super::{arithmetic, bad, classes, operators, rearrange, unsupported, version5};
+use super::{arithmetic, bad, classes, operators, rearrange, scaling, unsupported, version5};
 use crate::error::ScoreError;
 use crate::score::features::Feature;
 use std::collections::HashMap;
@@ -56,7 +57,10 @@ impl Value {
     /// Columns, steps and entries held.
     fn size(&self) -> usize {
         match self {
-            Self::Inputs(inputs) => inputs.columns.len(),
+            Self::Inputs(inputs) => {
+                let steps = inputs.columns.iter().map(|c| 1 + c.reading.steps.len());
+                steps.sum()
+            }
             Self::Scores(scores) => scores.program.size() + scores.sources.len(),
             Self::Constant(constant) => constant.values.len(),
             Self::Labels(labels) => labels.names.len() + labels.scores.program.size(),
@@ -209,7 +213,7 @@ impl Graph {
         self.declared.push((name.clone(), width));
         let column = |feature: usize| Input {
             feature: feature as u32,
-            precision,
+            reading: Reading::plain(precision),
         };
         let inputs = Inputs {
             columns: (start..start + width).map(column).collect(),
@@ -286,6 +290,8 @@ impl Graph {
             (true, "TreeEnsembleClassifier") => return self.classifier(call),
             (true, "ZipMap") => classes::zip_map(call)?,
             (true, "LabelEncoder") => classes::encode(call)?,
+            (true, "Scaler") => scaling::scale(call)?,
+            (true, "Imputer") => scaling::impute(call)?,
             (true, "Normalizer") => arithmetic::normalize(call)?,
             (true, "ArrayFeatureExtractor") => rearrange::extract(call)?,
             (true, "FeatureVectorizer") => rearrange::concatenate(call)?,
@@ -352,7 +358,10 @@ impl Graph {
             } else {
                 Precision::Single
             };
-            let column = |feature| Input { feature, precision };
+            let column = |feature| Input {
+                feature,
+                reading: Reading::plain(precision),
+            };
             inputs = (0..needed as u32).map(column).collect();
         } else if needed > inputs.len() {
             return bad(format!(
@@ -362,9 +371,7 @@ impl Graph {
             ));
         }
         if whole {
-            inputs
-                .iter_mut()
-                .for_each(|i| i.precision = Precision::Single);
+            inputs.iter_mut().for_each(|i| i.reading.as_float());
         }
         self.work += inputs.len();
         self.sources.push(Source {

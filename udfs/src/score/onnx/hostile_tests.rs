@@ -232,8 +232,8 @@ fn input(model: &mut Model) -> &mut proto::TensorType {
 type NotCovered = (&'static str, &'static str, fn(&mut Model));
 
 const NOT_COVERED: &[NotCovered] = &[
-    ("operator Scaler", "sklearn_random_forest", |m| {
-        first(m).op_type = "Scaler".into()
+    ("operator Binarizer", "sklearn_random_forest", |m| {
+        first(m).op_type = "Binarizer".into()
     }),
     ("operator Conv", "lightgbm_poisson", |m| {
         graph(m).nodes[1].op_type = "Conv".into()

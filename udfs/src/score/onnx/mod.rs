@@ -1,9 +1,9 @@
 //! Tree ensembles in ONNX files, as scikit-learn, LightGBM, XGBoost and CatBoost are exported.
 //!
 //! `proto` decodes the file; `graph` reads its operators, of which `operators` and `version5` are those with trees,
-//! `classes` those about classes, `arithmetic` and `rearrange` the small ones around; `grow` makes trees of the forest
-//! scorer, whose splits `split` computes; `model` puts both together and is the scorer. What is not covered is refused
-//! when the file is loaded, by the operator's name. Where ONNX's description of its operators leaves open what
+//! `classes` those about classes, `scaling`, `arithmetic` and `rearrange` the small ones around; `grow` makes trees of
+//! the forest scorer, whose splits `reading` and `split` compute; `model` puts both together and is the scorer. What is
+//! not covered is refused when the file is loaded, by the operator's name. Where ONNX's description of its operators leaves open what
 //! happens, ONNX Runtime decides.
 //!
 //! Against ONNX Runtime: sums are added in `f64` and rounded to `float` once, so they may differ in the last bit, and
@@ -23,7 +23,9 @@ mod hostile_tests;
 mod model;
 mod operators;
 mod proto;
+mod reading;
 mod rearrange;
+mod scaling;
 mod split;
 mod version5;
 
