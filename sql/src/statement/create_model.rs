@@ -17,10 +17,10 @@ use std::fmt;
 /// XGBoost (onnxmltools) and CatBoost export it. The bytes tell which it is, not the name.
 ///
 /// An ONNX file may hold one of the operators TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble with small
-/// operators around it; any other operator is named in an error when the model is created. It predicts what ONNX
-/// Runtime computes: features are rounded to `float` unless the file takes doubles, class labels are the file's, NULL
-/// is NaN. Inputs are numbers. A file whose input is a matrix takes its columns by position, as `f0`, `f1` …; INPUT
-/// names them. Inputs of one column keep their names.
+/// operators around it, scalers and imputers included; any other operator is named in an error when the model is
+/// created. It predicts what ONNX Runtime computes: features are rounded to `float` unless the file takes doubles,
+/// class labels are the file's, NULL is NaN. Inputs are numbers. A file whose input is a matrix takes its columns by
+/// position, as `f0`, `f1` …; INPUT names them. Inputs of one column keep their names.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct CreateModel {

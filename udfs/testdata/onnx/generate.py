@@ -26,7 +26,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (ExtraTreesClassifier, ExtraTreesRegressor, GradientBoostingClassifier,
                               GradientBoostingRegressor, HistGradientBoostingClassifier,
                               HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor)
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
@@ -170,11 +172,25 @@ def sklearn():
     put("double", RandomForestClassifier(**few), TEXTS, kind=DoubleTensorType, options={"zipmap": False})
     whole = np.round(X * 5)
     put("int64", RandomForestRegressor(**few), Y, whole, kind=Int64TensorType, near=False)
+    put("scaler", make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=8, random_state=1)), Y)
+    put("scaler_int64", make_pipeline(StandardScaler(), RandomForestRegressor(**few)), Y, whole, kind=Int64TensorType,
+        near=False)
+    put("scaler_double", make_pipeline(StandardScaler(), RandomForestClassifier(**few)), TEXTS, kind=DoubleTensorType,
+        options={"zipmap": False})
+    put("imputer", make_pipeline(SimpleImputer(), MinMaxScaler(), RandomForestClassifier(**few)), BINARY, GAPS)
+    put("robust", make_pipeline(RobustScaler(), MaxAbsScaler(), DecisionTreeRegressor(max_depth=4, random_state=1)), Y)
     frame = pd.DataFrame(whole, columns=["a", "b", "c", "d"])
     picked = ColumnTransformer([("some", "passthrough", ["d", "a"]), ("more", "passthrough", ["c"])])
     pipeline = make_pipeline(picked, RandomForestRegressor(**few)).fit(frame, Y)
     done = convert_sklearn(pipeline, initial_types=[(c, FloatTensorType([None, 1])) for c in "abcd"])
     write("sklearn_pipeline", done, whole, near=False, types=[np.float32] * 4)
+    gaps = np.where(np.isnan(GAPS), np.nan, whole)
+    frame = pd.DataFrame(gaps, columns=["a", "b", "c", "d"])
+    filled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    picked = ColumnTransformer([("some", filled, ["d", "a"]), ("more", "passthrough", ["c"])])
+    pipeline = make_pipeline(picked, RandomForestClassifier(**few)).fit(frame.fillna({"c": 0}), YES)
+    done = convert_sklearn(pipeline, initial_types=[(c, FloatTensorType([None, 1])) for c in "abcd"])
+    write("sklearn_transformer", done, gaps, near=False, types=[np.float32] * 4)
 
 
 def lightgbm():
@@ -369,6 +385,50 @@ def own_shapes():
         write("own_" + name, made([node], 2, [("y", kind)], kind, ml=5), probe, near=False)
 
 
+def own_columns():
+    """Operators that pick, join and name columns, before the trees and after."""
+    def several(name, kinds, nodes, outputs, constants=()):
+        given = [oh.make_tensor_value_info(n, k, [None, 1]) for n, k in zip("abc", kinds)]
+        shown = [oh.make_tensor_value_info(n, t, None) for n, t in outputs]
+        graph = oh.make_graph(nodes, "g", given, shown, list(constants))
+        model = oh.make_model(graph, ir_version=8, opset_imports=[oh.make_opsetid(ML, 3), oh.make_opsetid("", 15)])
+        probe = [[a, b, c] for a in (-1, 0.1, 2.5) for b in (-3, 3) for c in (0, 1, 16777217)]
+        write(name, model, probe, near=False,
+              types=[{FLOAT: np.float32, INT64: np.int64, DOUBLE: np.float64}[k] for k in kinds])
+
+    nodes, weights = stumps([("BRANCH_LEQ", 0, 16777216.0), ("BRANCH_LT", 1, 0.1), ("BRANCH_GT", 2, 0.0)], 0)
+    tree = trees("TreeEnsembleRegressor", nodes, weights, ["y"], "target", given="t", n_targets=1)
+    order = oh.make_tensor("order", INT64, [3], [2, 0, -2])
+    several("own_gather", [FLOAT, FLOAT, INT64],
+            [oh.make_node("Cast", ["c"], ["cf"], to=FLOAT), oh.make_node("Concat", ["a", "b", "cf"], ["abc"], axis=1),
+             oh.make_node("Gather", ["abc", "order"], ["g"], axis=1), oh.make_node("Flatten", ["g"], ["t"]), tree],
+            [("y", FLOAT)], [order])
+    order = oh.make_tensor("order", INT64, [3], [2, 0, 1])
+    several("own_vectorizer", [DOUBLE, DOUBLE, DOUBLE],
+            [oh.make_node("FeatureVectorizer", ["a", "b", "c"], ["abc"], domain=ML, inputdimensions=[1, 1, 1]),
+             oh.make_node("ArrayFeatureExtractor", ["abc", "order"], ["t"], domain=ML), tree], [("y", FLOAT)], [order])
+
+    weights = [(0, 1, 0, 1.0), (0, 2, 1, 1.5), (1, 1, 1, 0.5), (1, 2, 2, 2.5), (1, 2, 0, -0.5)]
+    tree = trees("TreeEnsembleRegressor", TWO, weights, ["s"], "target", n_targets=3)
+    names = oh.make_tensor("names", STRING, [3], [b"x", b"y", b"z"])
+    flat = oh.make_tensor("flat", INT64, [1], [-1])
+    one = {"starts": [1], "ends": [3], "axes": [1]}
+    edges = [oh.make_tensor(n, INT64, [1], v) for n, v in one.items()]
+    scale = oh.make_node("Constant", [], ["scale"], value=oh.make_tensor("v", FLOAT, [1, 3], [1.0, 2.0, 0.5]))
+    write("own_softmax", made(
+        [tree, scale, oh.make_node("Mul", ["scale", "s"], ["m"]), oh.make_node("Softmax", ["m"], ["p"], axis=1),
+         oh.make_node("ArgMax", ["m"], ["at"], axis=1), oh.make_node("Gather", ["names", "at"], ["n"], axis=0),
+         oh.make_node("Reshape", ["n", "flat"], ["l"])],
+        1, [("l", STRING), ("p", FLOAT)], constants=[names, flat]), STEPS, near=False, names=["x"])
+    # The label is chosen from other columns than those shown.
+    write("own_two_columns", made(
+        [tree, oh.make_node("Slice", ["s", "starts", "ends", "axes"], ["yz"]),
+         oh.make_node("Neg", ["s"], ["n"]), oh.make_node("ArgMax", ["n"], ["l"], axis=1, keepdims=0),
+         oh.make_node("Slice", ["s", "zero", "starts", "axes"], ["x0"]), oh.make_node("Abs", ["yz"], ["abs"])],
+        1, [("l", INT64), ("x0", FLOAT), ("abs", FLOAT)],
+        constants=edges + [oh.make_tensor("zero", INT64, [1], [0])]), STEPS, near=False, names=["x"])
+
+
 def refused():
     """A graph of another kind, in a folder of its own."""
     os.makedirs(os.path.join(HERE, "refused"), exist_ok=True)
@@ -387,4 +447,5 @@ if __name__ == "__main__":
     own_sums()
     own_classes()
     own_shapes()
+    own_columns()
     refused()

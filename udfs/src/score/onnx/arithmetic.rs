@@ -4,7 +4,7 @@
 use super::columns::{RowStep, Step};
 use super::constant::Constant;
 use super::graph::{Call, Scores, Value};
-use super::unsupported;
+use super::{scaling, unsupported};
 use crate::error::ScoreError;
 use std::rc::Rc;
 
@@ -74,6 +74,12 @@ pub fn combine(call: &Call<'_>) -> Result<Value, ScoreError> {
     let (scores, constant, left) = match (call.input(0)?, call.input(1)?) {
         (Value::Scores(scores), Value::Constant(constant)) => (scores, constant, true),
         (Value::Constant(constant), Value::Scores(scores)) => (scores, constant, false),
+        (Value::Inputs(inputs), Value::Constant(constant)) => {
+            return scaling::combine(call, inputs, constant, true);
+        }
+        (Value::Constant(constant), Value::Inputs(inputs)) => {
+            return scaling::combine(call, inputs, constant, false);
+        }
         _ => return call.refuse(),
     };
     let Some(numbers) = per_column(constant, scores.program.columns.len()) else {
@@ -93,7 +99,7 @@ pub fn combine(call: &Call<'_>) -> Result<Value, ScoreError> {
 }
 
 /// Numbers of a constant: one for each of `width` columns, or one for all.
-fn per_column(constant: &Constant, width: usize) -> Option<Vec<f64>> {
+pub fn per_column(constant: &Constant, width: usize) -> Option<Vec<f64>> {
     let numbers = constant.floats()?;
     let one_row = match constant.dims.as_slice() {
         [] | [_] => true,

@@ -11,8 +11,9 @@ use super::constant::{Attributes, Constant, element};
 use super::ensemble::Ensemble;
 use super::grow::Input;
 use super::proto::{self, Node, ValueInfo};
+use super::reading::Reading;
 use super::split::Precision;
-use super::{arithmetic, bad, classes, operators, rearrange, unsupported, version5};
+use super::{arithmetic, bad, classes, operators, rearrange, scaling, unsupported, version5};
 use crate::error::ScoreError;
 use crate::score::features::Feature;
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use std::rc::Rc;
 const FEATURES_MAX: usize = 100_000;
 /// Most operators of a graph.
 const NODES_MAX: usize = 20_000;
-/// Most columns and steps that all values of a graph have.
+/// Most columns and steps that all results of operators have.
 const WORK_MAX: usize = 2_000_000;
 
 /// Columns of the inputs.
@@ -50,6 +51,21 @@ pub enum Value {
     Constant(Rc<Constant>),
     Scores(Rc<Scores>),
     Labels(Rc<Labels>),
+}
+
+impl Value {
+    /// Columns, steps and entries held.
+    fn size(&self) -> usize {
+        match self {
+            Self::Inputs(inputs) => {
+                let steps = inputs.columns.iter().map(|c| 1 + c.reading.steps.len());
+                steps.sum()
+            }
+            Self::Scores(scores) => scores.program.size() + scores.sources.len(),
+            Self::Constant(constant) => constant.values.len(),
+            Self::Labels(labels) => labels.names.len() + labels.scores.program.size(),
+        }
+    }
 }
 
 /// An ensemble and what it is asked of.
@@ -126,8 +142,6 @@ impl Graph {
         for tensor in &graph.initializers {
             let constant = Value::Constant(Rc::new(Constant::read(tensor)?));
             state.define(&tensor.name, constant)?;
-            // It is in the file, and large in graphs whose operators tell more.
-            state.work = 0;
         }
         // Old files list their constants among the inputs.
         let given: Vec<&ValueInfo> = graph
@@ -153,15 +167,6 @@ impl Graph {
     }
 
     fn define(&mut self, name: &str, value: Value) -> Result<(), ScoreError> {
-        self.work += match &value {
-            Value::Inputs(inputs) => inputs.columns.len(),
-            Value::Scores(scores) => scores.program.size() + scores.sources.len(),
-            Value::Constant(constant) => constant.values.len(),
-            Value::Labels(labels) => labels.names.len() + labels.scores.program.size(),
-        };
-        if self.work > WORK_MAX {
-            return unsupported("a graph of this many columns");
-        }
         match self.values.insert(name.to_owned(), value) {
             None => Ok(()),
             Some(_) => bad(format!("\"{name}\" is computed twice")),
@@ -208,7 +213,7 @@ impl Graph {
         self.declared.push((name.clone(), width));
         let column = |feature: usize| Input {
             feature: feature as u32,
-            precision,
+            reading: Reading::plain(precision),
         };
         let inputs = Inputs {
             columns: (start..start + width).map(column).collect(),
@@ -258,6 +263,10 @@ impl Graph {
             return bad(format!("operator {} has too many outputs", call.name()));
         }
         for (name, value) in node.outputs.iter().zip(results) {
+            self.work += value.size();
+            if self.work > WORK_MAX {
+                return unsupported("a graph of this many columns");
+            }
             if !name.is_empty() {
                 self.define(name, value)?;
             }
@@ -281,6 +290,8 @@ impl Graph {
             (true, "TreeEnsembleClassifier") => return self.classifier(call),
             (true, "ZipMap") => classes::zip_map(call)?,
             (true, "LabelEncoder") => classes::encode(call)?,
+            (true, "Scaler") => scaling::scale(call)?,
+            (true, "Imputer") => scaling::impute(call)?,
             (true, "Normalizer") => arithmetic::normalize(call)?,
             (true, "ArrayFeatureExtractor") => rearrange::extract(call)?,
             (true, "FeatureVectorizer") => rearrange::concatenate(call)?,
@@ -347,7 +358,10 @@ impl Graph {
             } else {
                 Precision::Single
             };
-            let column = |feature| Input { feature, precision };
+            let column = |feature| Input {
+                feature,
+                reading: Reading::plain(precision),
+            };
             inputs = (0..needed as u32).map(column).collect();
         } else if needed > inputs.len() {
             return bad(format!(
@@ -357,9 +371,7 @@ impl Graph {
             ));
         }
         if whole {
-            inputs
-                .iter_mut()
-                .for_each(|i| i.precision = Precision::Single);
+            inputs.iter_mut().for_each(|i| i.reading.as_float());
         }
         self.work += inputs.len();
         self.sources.push(Source {

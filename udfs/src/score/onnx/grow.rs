@@ -11,7 +11,8 @@
 //! sets are limited by the size of the file.
 
 use super::ensemble::{Ensemble, Link, Question};
-use super::split::{Precision, numeric, side};
+use super::reading::Reading;
+use super::split::side;
 use super::{bad, unsupported};
 use crate::error::ScoreError;
 use crate::score::forest::tree::{Node, Split, Tree};
@@ -21,11 +22,11 @@ use std::collections::HashSet;
 const CATEGORY_END: f64 = 65_536.0;
 
 /// What a column of the operator's input is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Input {
     /// The model's feature.
     pub feature: u32,
-    pub precision: Precision,
+    pub reading: Reading,
 }
 
 /// The features that all nodes of the ensembles compare for equality with small whole numbers, and how else.
@@ -37,8 +38,13 @@ pub fn category_features<'a>(
         for node in &ensemble.nodes {
             let small = |v: &f64| (0.0..CATEGORY_END).contains(v) && v.fract() == 0.0;
             let category = matches!(&node.question, Question::In(set) if set.iter().all(small));
-            let feature = inputs[node.feature as usize].feature;
-            if category { &mut equal } else { &mut other }.insert(feature);
+            let Input { feature, reading } = &inputs[node.feature as usize];
+            if category && reading.steps.is_empty() {
+                &mut equal
+            } else {
+                &mut other
+            }
+            .insert(*feature);
         }
     }
     &equal - &other
@@ -219,11 +225,11 @@ impl<'a> Grower<'a> {
     /// The splits that answer a node's question.
     fn plan(&mut self, at: u32, sets: &mut Vec<u32>) -> Result<Vec<Planned>, ScoreError> {
         let node = &self.ensemble.nodes[at as usize];
-        let precision = self.inputs[node.feature as usize].precision;
+        let Input { feature, reading } = &self.inputs[node.feature as usize];
+        let nan_holds = reading.nan_holds(&node.question, node.nan_holds);
         match &node.question {
             Question::Compare(comparison, t) => {
-                let split = numeric(*comparison, *t, precision, node.nan_holds);
-                let Some((split, left_holds)) = split else {
+                let Some((split, left_holds)) = reading.split(*comparison, *t, nan_holds) else {
                     return bad("a node compares with an infinite number");
                 };
                 let (yes, no) = (Next::To(node.yes), Next::To(node.no));
@@ -233,12 +239,13 @@ impl<'a> Grower<'a> {
             Question::In(_) => {
                 let (values, out) = self.chain(at);
                 self.spend(values.len())?;
-                let feature = self.inputs[node.feature as usize].feature;
+                let nan_holds =
+                    nan_holds || reading.nan_holds(&Question::In(values.clone()), false);
                 let (inside, out) = (Next::To(node.yes), Next::To(out));
-                if self.categories.contains(&feature) {
-                    self.bit_set(&values, node.nan_holds, inside, out, sets)
+                if self.categories.contains(feature) {
+                    self.bit_set(&values, nan_holds, inside, out, sets)
                 } else {
-                    Ok(intervals(&values, precision, node.nan_holds, inside, out))
+                    Ok(intervals(&values, reading, nan_holds, inside, out))
                 }
             }
         }
@@ -302,14 +309,14 @@ impl<'a> Grower<'a> {
 /// Numeric splits at the borders of values: below a value out, up to it inside, above it on to the next one.
 fn intervals(
     values: &[f64],
-    precision: Precision,
+    reading: &Reading,
     nan_inside: bool,
     inside: Next,
     out: Next,
 ) -> Vec<Planned> {
     // NaN goes left wherever it can be sent its way, so it takes the first split that leads there.
     let mut plan = Vec::with_capacity(2 * values.len() + 1);
-    for (low, high) in values.iter().filter_map(|v| precision.equal(*v)) {
+    for (low, high) in values.iter().filter_map(|v| reading.equal(*v)) {
         let at = plan.len();
         plan.push(Planned {
             split: side(low, !nan_inside),

@@ -232,8 +232,16 @@ fn input(model: &mut Model) -> &mut proto::TensorType {
 type NotCovered = (&'static str, &'static str, fn(&mut Model));
 
 const NOT_COVERED: &[NotCovered] = &[
-    ("operator Scaler", "sklearn_random_forest", |m| {
-        first(m).op_type = "Scaler".into()
+    (
+        "a scale of a feature that is not positive",
+        "sklearn_scaler",
+        |m| attribute(first(m), "scale").floats[0] = -1.0,
+    ),
+    ("operator Imputer in this place", "sklearn_imputer", |m| {
+        attribute(first(m), "replaced_value_float").f = 0.0
+    }),
+    ("operator Binarizer", "sklearn_random_forest", |m| {
+        first(m).op_type = "Binarizer".into()
     }),
     ("operator Conv", "lightgbm_poisson", |m| {
         graph(m).nodes[1].op_type = "Conv".into()
@@ -301,6 +309,19 @@ fn what_is_not_covered_is_named() {
             ScoreError::Unsupported(error) => assert!(error.contains(text), "{text}: {error}"),
             error => panic!("{text}: {error}"),
         }
+    }
+}
+
+#[test]
+fn numbers_of_scalers() {
+    for change in [
+        |n: &mut Node| attribute(n, "offset").floats.truncate(2),
+        |n: &mut Node| attribute(n, "scale").floats.truncate(3),
+        |n: &mut Node| attribute(n, "offset").floats[1] = f32::NAN,
+    ] {
+        let mut model = model("sklearn_scaler");
+        change(first(&mut model));
+        assert!(matches!(read(&model), Err(ScoreError::BadModel(_))));
     }
 }
 

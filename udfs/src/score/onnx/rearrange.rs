@@ -3,7 +3,6 @@
 use super::classes::{self, Name};
 use super::constant::{Constant, Values, element, texts};
 use super::graph::{Call, Inputs, Scores, Value};
-use super::split::Precision;
 use crate::error::ScoreError;
 use std::rc::Rc;
 
@@ -38,7 +37,7 @@ pub fn constant(call: &Call<'_>) -> Result<Value, ScoreError> {
 fn pick(call: &Call<'_>, places: &[usize]) -> Result<Value, ScoreError> {
     let picked = match call.input(0)? {
         Value::Inputs(inputs) if !inputs.open => {
-            let columns = places.iter().map(|p| inputs.columns.get(*p).copied());
+            let columns = places.iter().map(|p| inputs.columns.get(*p).cloned());
             let columns: Option<Vec<_>> = columns.collect();
             columns.map(|columns| {
                 Value::Inputs(Rc::new(Inputs {
@@ -150,7 +149,7 @@ pub fn concatenate(call: &Call<'_>) -> Result<Value, ScoreError> {
                     Value::Inputs(next)
                         if !next.open && (float || next.element == first.element) =>
                     {
-                        joined.columns.extend(&next.columns);
+                        joined.columns.extend_from_slice(&next.columns);
                     }
                     _ => return call.refuse(),
                 }
@@ -185,7 +184,7 @@ pub fn concatenate(call: &Call<'_>) -> Result<Value, ScoreError> {
 fn as_float(inputs: &mut Inputs) {
     inputs.element = element::FLOAT;
     for column in &mut inputs.columns {
-        column.precision = Precision::Single;
+        column.reading.as_float();
     }
 }
 

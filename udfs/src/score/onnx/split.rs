@@ -7,7 +7,8 @@
 //! itself belongs to the one whose last bit is 0 (ties to even).
 //!
 //! `v < t` asks for the number before t; `v >= t` and `v > t` are the two negated, which swaps the branches.
-//! Nothing compares with NaN; a node says beside its mode where NaN goes.
+//! Nothing compares with NaN; a node says beside its mode where NaN goes. `reading` puts this together with what
+//! happens to a value before it is compared.
 
 use crate::score::forest::tree::Split;
 
@@ -85,21 +86,6 @@ pub enum Comparison {
     Below,
     AtLeast,
     Above,
-}
-
-/// A numeric split, and whether its left side is where the comparison holds. `None` when nothing is below `t`.
-pub fn numeric(
-    comparison: Comparison,
-    t: f64,
-    precision: Precision,
-    nan_holds: bool,
-) -> Option<(Split, bool)> {
-    let threshold = match comparison {
-        Comparison::AtMost | Comparison::Above => precision.at_most(t),
-        Comparison::Below | Comparison::AtLeast => precision.below(t)?,
-    };
-    let left_holds = matches!(comparison, Comparison::AtMost | Comparison::Below);
-    Some((side(threshold, nan_holds == left_holds), left_holds))
 }
 
 /// Up to a threshold left, above right, NaN as told.
@@ -217,29 +203,6 @@ mod tests {
             assert_eq!(precision.below(f64::NEG_INFINITY), None);
             assert!(precision.at_most(f64::NEG_INFINITY) >= f64::NEG_INFINITY);
             assert!(precision.below(f64::INFINITY).unwrap() < f64::INFINITY);
-        }
-    }
-
-    /// Modes and the side of NaN, against the comparison itself.
-    #[test]
-    fn truth_table() {
-        type Holds = fn(f64, f64) -> bool;
-        let cases: [(Comparison, Holds); 4] = [
-            (Comparison::AtMost, |v, t| v <= t),
-            (Comparison::Below, |v, t| v < t),
-            (Comparison::AtLeast, |v, t| v >= t),
-            (Comparison::Above, |v, t| v > t),
-        ];
-        for (comparison, holds) in cases {
-            for nan_holds in [false, true] {
-                for v in [-1.0, 0.5, 1.0, 1.5, f64::NAN] {
-                    let (split, left_holds) =
-                        numeric(comparison, 1.0, Precision::Single, nan_holds).unwrap();
-                    let want = holds(v, 1.0) || nan_holds && v.is_nan();
-                    let got = split.goes_left(v, &[]) == left_holds;
-                    assert_eq!(got, want, "{comparison:?} {v} {nan_holds}");
-                }
-            }
         }
     }
 }
