@@ -62,7 +62,7 @@ impl Predict {
     /// The function that says whether this call's output is on a side of a bound; of the same arguments. `None` when
     /// the output is not one number that grows or falls with one raw score.
     pub fn compared(&self, side: Side, bound: f64) -> Option<ScalarUDF> {
-        if self.scorer().outputs() != 1 || bound.is_nan() {
+        if self.scorer().outputs() != 1 || !self.scorer().grows() || bound.is_nan() {
             return None;
         }
         let falls = match (self.output, self.model.task()) {

@@ -73,6 +73,10 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     fn labels(&self) -> Option<ArrayRef> {
         None
     }
+    /// Whether [`Scorer::transform`] of one score per row never falls when the score grows.
+    fn grows(&self) -> bool {
+        false
+    }
     /// Whether the score depends on a feature; a column that no score depends on need not be read.
     fn uses(&self, _feature: usize) -> bool {
         true

@@ -113,7 +113,15 @@ impl Forest {
         self.program.get_or_init(compile).as_ref()
     }
 
-    fn nodes(&self) -> usize {
+    /// The forest without the nodes that what is known decides. It is compiled once it has scored some rows.
+    pub(crate) fn pruned(&self, known: &[Known]) -> Self {
+        let trees = self.trees.iter().map(|t| prune::prune(t, known)).collect();
+        let features = self.features.clone();
+        Self::uncompiled(features, trees, self.outputs, self.objective, self.average)
+    }
+
+    /// Decisions of all trees.
+    pub(crate) fn nodes(&self) -> usize {
         self.trees.iter().map(|t| t.nodes.len()).sum()
     }
 
@@ -226,15 +234,16 @@ impl Scorer for Forest {
         self.score_within_at(Level::best(), features, limits, scratch, out)
     }
 
+    fn grows(&self) -> bool {
+        self.outputs == 1
+    }
+
     fn uses(&self, feature: usize) -> bool {
         self.used[feature]
     }
 
-    /// It is compiled once it has scored some rows.
     fn restricted(&self, known: &[Known]) -> Option<Restricted> {
-        let trees: Vec<Tree> = self.trees.iter().map(|t| prune::prune(t, known)).collect();
-        let features = self.features.clone();
-        let forest = Self::uncompiled(features, trees, self.outputs, self.objective, self.average);
+        let forest = self.pruned(known);
         let (nodes, nodes_before) = (forest.nodes(), self.nodes());
         (nodes < nodes_before).then(|| Restricted {
             scorer: Arc::new(forest),

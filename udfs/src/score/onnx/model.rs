@@ -10,7 +10,8 @@ use crate::score::features::{Feature, FeatureKind, Features};
 use crate::score::forest::Forest;
 use crate::score::forest::objective::Objective;
 use crate::score::forest::tree::Tree;
-use crate::score::{Scorer, Scratch, Task};
+use crate::score::known::Known;
+use crate::score::{Restricted, Scorer, Scratch, Task};
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct OnnxModel {
     /// Whether sums are rounded to `float` before anything is made of them.
     single: bool,
     /// One column for numbers and two classes, else one per class.
-    program: Program,
+    program: Arc<Program>,
     /// The choice of a class and the classes' labels.
     classes: Option<(Pick, ArrayRef)>,
 }
@@ -70,7 +71,7 @@ impl OnnxModel {
             forest: forest(&state, &sources, targets, first_target)?,
             task,
             single: sources.iter().all(|s| s.single),
-            program: scores.program,
+            program: Arc::new(scores.program),
             classes,
         })
     }
@@ -281,6 +282,26 @@ impl Scorer for OnnxModel {
             }
         };
         Some(rows.map(class).collect())
+    }
+
+    fn uses(&self, feature: usize) -> bool {
+        self.forest.uses(feature)
+    }
+
+    fn restricted(&self, known: &[Known]) -> Option<Restricted> {
+        let forest = self.forest.pruned(known);
+        let (nodes, nodes_before) = (forest.nodes(), self.forest.nodes());
+        (nodes < nodes_before).then(|| Restricted {
+            scorer: Arc::new(Self {
+                forest,
+                task: self.task,
+                single: self.single,
+                program: Arc::clone(&self.program),
+                classes: self.classes.clone(),
+            }),
+            nodes,
+            nodes_before,
+        })
     }
 
     fn labels(&self) -> Option<ArrayRef> {
