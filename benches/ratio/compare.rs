@@ -71,16 +71,68 @@ impl Report {
         }
         let line = line(case, &rounds, floor);
         println!("{line}");
-        if let (Some(floor), Some(ratio)) = (floor, line["ratio"].as_f64())
-            && ratio < floor
-        {
-            eprintln!(
-                "{}: {ratio} is under the recorded floor of {floor}",
-                case.name
-            );
+        self.hold(case.name, line["ratio"].as_f64().unwrap_or(f64::NAN), floor);
+        Ok(())
+    }
+}
+
+/// This thread stays on the processor it is on, until this is dropped.
+pub struct Pinned(libc::cpu_set_t);
+
+impl Pinned {
+    /// Pins the calling thread.
+    pub fn new() -> Outcome<Self> {
+        let size = size_of::<libc::cpu_set_t>();
+        // SAFETY: a set of processors is plain bits; both calls are about the calling thread and the set's size.
+        unsafe {
+            let mut before: libc::cpu_set_t = std::mem::zeroed();
+            let mut one: libc::cpu_set_t = std::mem::zeroed();
+            let cpu = usize::try_from(libc::sched_getcpu())?;
+            libc::CPU_SET(cpu, &mut one);
+            if libc::sched_getaffinity(0, size, &mut before) != 0
+                || libc::sched_setaffinity(0, size, &one) != 0
+            {
+                return Err(std::io::Error::last_os_error().into());
+            }
+            Ok(Self(before))
+        }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`; the set is the one that was in force before.
+        unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &self.0) };
+    }
+}
+
+impl Report {
+    /// A ratio that is counted, not timed: theirs to ours.
+    pub fn tell(
+        &mut self,
+        name: &str,
+        ratio: f64,
+        unit: &str,
+        (ours, theirs): (f64, f64),
+    ) -> Outcome<()> {
+        let floor = floor(name)?;
+        let line = json!({
+            "case": name,
+            "ratio": rounded(ratio),
+            "floor": floor,
+            format!("our_{unit}"): ours,
+            format!("their_{unit}"): theirs,
+        });
+        println!("{line}");
+        self.hold(name, ratio, floor);
+        Ok(())
+    }
+
+    fn hold(&mut self, name: &str, ratio: f64, floor: Option<f64>) {
+        if let Some(floor) = floor.filter(|floor| !(ratio >= *floor)) {
+            eprintln!("{name}: {ratio} is under the recorded floor of {floor}");
             self.failed = true;
         }
-        Ok(())
     }
 }
 

@@ -138,6 +138,60 @@ impl Booster {
     }
 }
 
+/// A booster set up for one row at a time, LightGBM's fastest way.
+pub struct SingleRow<'a> {
+    handle: sys::FastConfigHandle,
+    _booster: &'a Booster,
+}
+
+impl Booster {
+    /// Sets up raw scores of single rows of `columns` numbers by one thread.
+    pub fn single_row(&self, columns: usize) -> Outcome<SingleRow<'_>> {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the parameters end with a NUL; `handle` is a place for the answer.
+        check(unsafe {
+            sys::LGBM_BoosterPredictForMatSingleRowFastInit(
+                self.0,
+                RAW,
+                0,
+                -1,
+                F64,
+                i32::try_from(columns)?,
+                c"num_threads=1 verbosity=-1".as_ptr(),
+                &mut handle,
+            )
+        })?;
+        Ok(SingleRow {
+            handle,
+            _booster: self,
+        })
+    }
+}
+
+impl SingleRow<'_> {
+    /// The raw score of a row of a model with one output.
+    pub fn score(&self, row: &[f64]) -> Outcome<f64> {
+        let (mut length, mut score) = (0, 0.0);
+        // SAFETY: the row has as many numbers as was set up; a model with one output writes one number.
+        check(unsafe {
+            sys::LGBM_BoosterPredictForMatSingleRowFast(
+                self.handle,
+                row.as_ptr().cast::<c_void>(),
+                &mut length,
+                &mut score,
+            )
+        })?;
+        Ok(score)
+    }
+}
+
+impl Drop for SingleRow<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours and not used again.
+        unsafe { sys::LGBM_FastConfigFree(self.handle) };
+    }
+}
+
 impl Drop for Booster {
     fn drop(&mut self) {
         // SAFETY: the handle is ours and not used again.

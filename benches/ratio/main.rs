@@ -11,6 +11,7 @@ mod ingest;
 mod libpq;
 mod lightgbm;
 mod overhead;
+mod plan;
 mod random;
 mod score;
 mod wire;
@@ -37,6 +38,11 @@ const SCENARIOS: &[Scenario] = &[
         "score",
         "our scorer over Arrow columns, against LightGBM's C API, one thread each, raw scores equal bit for bit",
         score::run,
+    ),
+    (
+        "plan",
+        "queries with a model, against the same unseen by the planner, DuckDB with a Python function, and pandas",
+        plan::run,
     ),
     (
         "wire",

@@ -1,22 +1,30 @@
-//! `score`: our scorer over Arrow columns against LightGBM's `PredictForMat`, one thread each, raw scores.
+//! `score`: our scorer over Arrow columns, with each level of instructions that the processor has, against LightGBM's
+//! `PredictForMat`; single rows against its `SingleRowFast`; and which rows are above a bound, ended early, against all
+//! scores. One thread each, pinned to one processor, raw scores equal in every bit.
 //!
-//! LightGBM is given what suits it best, rows of f64 side by side; our time includes reading the columns and laying
-//! their rows out. Rows are random, the worst case for branches that are predicted, and once sorted, the best.
+//! LightGBM is given what suits it best, rows of f64 side by side; our time includes reading the columns and finding
+//! their codes. Rows are random, the worst case for branches that are predicted, and once sorted, the best.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
-use alcedo_udfs::score::features::Features;
-use alcedo_udfs::score::{self, Scorer, Scratch};
+use alcedo_udfs::score::features::{Column, Features};
+use alcedo_udfs::score::forest::Forest;
+use alcedo_udfs::score::forest::blend::Level;
+use alcedo_udfs::score::forest::parse::parse;
+use alcedo_udfs::score::{Limits, Scorer, Scratch};
 use arrow::array::{ArrayRef, Float64Array};
 
 use super::Outcome;
-use super::compare::{Case, Report};
+use super::compare::{Case, Pinned, Report};
 use super::lightgbm::{Booster, Matrix, train};
 use super::random::Random;
 
 /// Rows that are scored: more than the caches hold.
 const ROWS: usize = 16_384;
 const TRAIN_ROWS: usize = 20_000;
+/// Rows that are scored one by one.
+const SINGLE_ROWS: usize = 2_000;
 const ROUNDS: usize = 7;
 
 /// A kind of model.
@@ -91,6 +99,12 @@ const SHAPES: &[Shape] = &[
 
 /// Measures every shape.
 pub fn run(report: &mut Report) -> Outcome<()> {
+    let best = Level::best();
+    eprintln!(
+        "score: the best level of instructions here is {}",
+        best.name()
+    );
+    let _pinned = Pinned::new()?;
     SHAPES.iter().try_for_each(|shape| compare(report, shape))
 }
 
@@ -98,66 +112,143 @@ fn compare(report: &mut Report, shape: &Shape) -> Outcome<()> {
     let mut random = Random::new(7);
     let learn = shape.rows(&mut random, TRAIN_ROWS);
     let labels = shape.labels(&learn, &mut random);
-    let text = train(
-        &learn,
-        &labels,
-        &format!("{} seed=1", shape.parameters),
-        shape.trees,
-    )?;
+    let parameters = format!("{} seed=1", shape.parameters);
+    let text = train(&learn, &labels, &parameters, shape.trees)?;
     let mut data = shape.rows(&mut random, ROWS);
     if shape.sorted {
         sort(&mut data);
     }
     let columns = columns(&data);
-    let (_, ours) = score::load(text.as_bytes())?;
+    let ours = parse(text.as_bytes())?;
     let theirs = Booster::load(&text)?;
     let mut scratch = Scratch::default();
     let mut our_scores = vec![0.0; ROWS * shape.classes];
     let mut their_scores = vec![0.0; ROWS * shape.classes];
-    score_columns(ours.as_ref(), &columns, &mut scratch, &mut our_scores)?;
     theirs.score(&data, &mut their_scores)?;
-    let equal = our_scores
-        .iter()
-        .zip(&their_scores)
-        .filter(|(a, b)| a.to_bits() == b.to_bits())
-        .count();
-    if equal != our_scores.len() {
-        return Err(format!(
-            "{}: {equal} of {} raw scores are equal",
-            shape.name,
-            our_scores.len()
-        )
-        .into());
+    for level in Level::available() {
+        score_columns(&ours, *level, &columns, &mut scratch, &mut our_scores)?;
+        let name = format!("score/{}/{}", shape.name, level.name());
+        let case = Case {
+            name: &name,
+            unit: "rows",
+            work: ROWS as f64,
+            equal: equal(&name, &our_scores, &their_scores)?,
+            rounds: ROUNDS,
+        };
+        report.measure(
+            &case,
+            || score_columns(&ours, *level, &columns, &mut scratch, &mut our_scores),
+            || theirs.score(&data, &mut their_scores),
+        )?;
     }
-    let name = format!("score/{}", shape.name);
-    let case = Case {
-        name: &name,
-        unit: "rows",
-        work: ROWS as f64,
-        equal: equal as u64,
-        rounds: ROUNDS,
-    };
-    report.measure(
-        &case,
-        || score_columns(ours.as_ref(), &columns, &mut scratch, &mut our_scores),
-        || theirs.score(&data, &mut their_scores),
-    )
+    if shape.classes == 1 && !shape.sorted {
+        single(report, shape, &ours, &theirs, &data)?;
+    }
+    if shape.name == PLAIN.name {
+        above(report, &ours, &columns)?;
+    }
+    Ok(())
+}
+
+/// How many scores are equal in every bit; all must be.
+fn equal(name: &str, ours: &[f64], theirs: &[f64]) -> Outcome<u64> {
+    let same = |(a, b): &(&f64, &f64)| a.to_bits() == b.to_bits();
+    let equal = ours.iter().zip(theirs).filter(same).count();
+    if equal != ours.len() {
+        return Err(format!("{name}: {equal} of {} raw scores are equal", ours.len()).into());
+    }
+    Ok(equal as u64)
 }
 
 /// From Arrow columns to scores, as a plan does it.
 fn score_columns(
-    scorer: &dyn Scorer,
+    forest: &Forest,
+    level: Level,
     columns: &[ArrayRef],
     scratch: &mut Scratch,
     out: &mut [f64],
 ) -> Outcome<()> {
-    let read = scorer
-        .features()
-        .iter()
-        .zip(columns)
-        .map(|(feature, column)| feature.read(column));
-    let features = Features::new(read.collect::<Result<_, _>>()?, ROWS)?;
-    Ok(scorer.score(&features, scratch, out)?)
+    Ok(forest.score_at(level, &read(forest, columns)?, scratch, out)?)
+}
+
+fn read(forest: &Forest, columns: &[ArrayRef]) -> Outcome<Features> {
+    let features = forest.features().iter().zip(columns);
+    let read = features.map(|(feature, column)| feature.read(column));
+    Ok(Features::new(read.collect::<Result<_, _>>()?, ROWS)?)
+}
+
+/// One row after the other, as prepared statements ask.
+fn single(
+    report: &mut Report,
+    shape: &Shape,
+    ours: &Forest,
+    theirs: &Booster,
+    data: &Matrix,
+) -> Outcome<()> {
+    let theirs = theirs.single_row(shape.columns)?;
+    let rows = || data.values.chunks_exact(shape.columns).take(SINGLE_ROWS);
+    let mut scratch = Scratch::default();
+    let mut our_score = |row: &[f64]| -> Outcome<f64> {
+        let columns = row.iter().map(|value| Column::Constant(*value)).collect();
+        let mut score = [0.0];
+        ours.score(&Features::new(columns, 1)?, &mut scratch, &mut score)?;
+        Ok(score[0])
+    };
+    let our_scores = rows().map(&mut our_score).collect::<Outcome<Vec<f64>>>()?;
+    let their_scores = rows()
+        .map(|row| theirs.score(row))
+        .collect::<Outcome<Vec<f64>>>()?;
+    let name = format!("score/{}/single-row", shape.name);
+    let case = Case {
+        name: &name,
+        unit: "rows",
+        work: SINGLE_ROWS as f64,
+        equal: equal(&name, &our_scores, &their_scores)?,
+        rounds: ROUNDS,
+    };
+    report.measure(
+        &case,
+        || rows().try_for_each(|row| our_score(row).map(|score| drop(black_box(score)))),
+        || rows().try_for_each(|row| theirs.score(row).map(|score| drop(black_box(score)))),
+    )
+}
+
+/// Which rows score above the 99th percentile: ended early, against all scores and then a comparison.
+fn above(report: &mut Report, forest: &Forest, columns: &[ArrayRef]) -> Outcome<()> {
+    let level = Level::best();
+    let mut scratch = Scratch::default();
+    let mut scores = vec![0.0; ROWS];
+    score_columns(forest, level, columns, &mut scratch, &mut scores)?;
+    let mut sorted = scores.clone();
+    sorted.sort_by(f64::total_cmp);
+    let bound = sorted[ROWS * 99 / 100];
+    let limits = Limits {
+        low: bound,
+        high: bound,
+    };
+    let mut early = vec![0.0; ROWS];
+    let mut early_scratch = Scratch::default();
+    let mut ended_early = || -> Outcome<usize> {
+        let features = read(forest, columns)?;
+        forest.score_within_at(level, &features, limits, &mut early_scratch, &mut early)?;
+        Ok(early.iter().filter(|score| **score > bound).count())
+    };
+    let mut all = || -> Outcome<usize> {
+        score_columns(forest, level, columns, &mut scratch, &mut scores)?;
+        Ok(scores.iter().filter(|score| **score > bound).count())
+    };
+    let (found, wanted) = (ended_early()?, all()?);
+    if found != wanted {
+        return Err(format!("{found} rows are above the bound instead of {wanted}").into());
+    }
+    let case = Case {
+        name: "score/500x31/above-p99",
+        unit: "rows",
+        work: ROWS as f64,
+        equal: found as u64,
+        rounds: ROUNDS,
+    };
+    report.measure(&case, || ended_early().map(drop), || all().map(drop))
 }
 
 /// The rows as Arrow columns; what is missing is NULL.

@@ -4,7 +4,7 @@
 //! them be stopped; `state` is the one place that sets DataFusion up. `call` writes calls; `names`, `numbers`, `literals`,
 //! `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated`,
 //! `short_circuit` and `sql_types` make it answer as PostgreSQL does; `error` turns its errors into ours, `missing` names
-//! functions that are not there. `predict` and `table_functions` bind models; `system` holds the catalog's tables;
+//! functions that are not there. `predict` and `table_functions` bind models, `scoring` looks into them; `system` holds the catalog's tables;
 //! `variables` sets session variables.
 
 mod arithmetic;
@@ -27,6 +27,7 @@ mod plain_type;
 pub mod planning;
 pub mod predict;
 mod run;
+mod scoring;
 mod short_circuit;
 mod sole;
 mod spellings;

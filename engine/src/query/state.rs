@@ -8,6 +8,7 @@ use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::multisets::Multisets;
 use super::operators::Operators;
+use super::scoring::Scoring;
 use super::short_circuit::ShortCircuits;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
@@ -20,6 +21,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::optimizer::Optimizer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
@@ -68,6 +70,7 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         .with_default_features()
         .with_type_planner(Arc::new(SqlTypes))
         .with_physical_optimizer_rules(rules)
+        .with_optimizer_rules(Scoring::among(Optimizer::new().rules))
         .build();
     // Ahead of the package's own reading of `->`, whose values have no type that clients know.
     state

@@ -42,8 +42,14 @@ pub struct Predict {
     /// Which feature each argument is.
     inputs: Arc<[usize]>,
     /// Stands for the model's scorer in rows of which something is known.
-    restricted: Option<Arc<dyn Scorer>>,
+    restricted: Option<Restricted>,
     signature: Signature,
+}
+
+#[derive(Debug, Clone)]
+struct Restricted {
+    known: Arc<[Known]>,
+    scorer: Arc<dyn Scorer>,
 }
 
 impl Predict {
@@ -82,17 +88,20 @@ impl Predict {
         );
         Some(Self {
             name,
-            restricted: Some(made.scorer),
+            restricted: Some(Restricted {
+                known: known.into(),
+                scorer: made.scorer,
+            }),
             ..self.clone()
         })
     }
 
-    /// The same call with only the arguments that matter, and their places among the arguments so far. `None` when
-    /// all do.
-    pub fn narrowed(&self) -> Option<(Self, Vec<usize>)> {
+    /// The same call without arguments that do not matter and are `removable`, and the places of the others among
+    /// the arguments so far. `None` when none can go.
+    pub fn narrowed(&self, removable: impl Fn(usize) -> bool) -> Option<(Self, Vec<usize>)> {
         let scorer = self.scorer();
         let kept: Vec<usize> = (0..self.inputs.len())
-            .filter(|arg| scorer.uses(self.inputs[*arg]))
+            .filter(|arg| scorer.uses(self.inputs[*arg]) || !removable(*arg))
             .collect();
         if kept.len() == self.inputs.len() {
             return None;
@@ -114,12 +123,16 @@ impl Predict {
         ))
     }
 
+    fn known(&self) -> Option<&[Known]> {
+        self.restricted.as_ref().map(|r| r.known.as_ref())
+    }
+
     /// What scores.
     pub(super) fn scorer(&self) -> &dyn Scorer {
-        self.restricted
-            .as_ref()
-            .unwrap_or(self.model.scorer())
-            .as_ref()
+        match &self.restricted {
+            Some(restricted) => restricted.scorer.as_ref(),
+            None => self.model.scorer().as_ref(),
+        }
     }
 
     /// The arguments as the model's features, and whether all rows are the same one.
@@ -158,6 +171,7 @@ impl PartialEq for Predict {
         self.output == other.output
             && self.name == other.name
             && self.inputs == other.inputs
+            && self.known() == other.known()
             && Arc::ptr_eq(&self.model, &other.model)
     }
 }

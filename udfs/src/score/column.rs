@@ -223,12 +223,17 @@ impl Column {
             Self::Numbers(numbers, nulls) => {
                 numbers.fill(start, out);
                 if let Some(nulls) = nulls {
-                    let nulls = nulls.slice(start, out.len());
-                    if nulls.null_count() > 0 {
-                        for (row, value) in out.iter_mut().enumerate() {
-                            if nulls.is_null(row) {
+                    let valid = nulls.inner().slice(start, out.len());
+                    let words = valid.bit_chunks().iter_padded();
+                    for (out, valid) in out.chunks_mut(64).zip(words) {
+                        let mut missing = !valid;
+                        while missing != 0 {
+                            // Bits behind the last row are missing too.
+                            let row = missing.trailing_zeros() as usize;
+                            if let Some(value) = out.get_mut(row) {
                                 *value = f64::NAN;
                             }
+                            missing &= missing - 1;
                         }
                     }
                 }

@@ -7,6 +7,9 @@
 //! **Leaves.** Up to 32 leaf numbers of f64 are held in four registers, and `vpermi2pd` picks for 8 rows at once;
 //! more are loaded row by row.
 //!
+//! **Codes.** The cell of 8 values is three instructions; what lies below it and the few thresholds within are
+//! gathered. Values, cells and comparisons are those of `bins`, step by step.
+//!
 //! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
 //!
 //! **Limits.** Needs the byte and word instructions (BW) beside the foundation (F); both are asked for once per
@@ -19,9 +22,10 @@
 //!
 //! Papers: see `program`.
 
-use super::bins::{LINE_ROWS, Line};
+use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
 use super::blend::Block;
 use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program, SLOT_LINES};
+use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -166,4 +170,58 @@ fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64]) {
             _mm512_storeu_pd(sums.as_mut_ptr(), sum);
         }
     }
+}
+
+/// The codes of 64 values.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn codes(values: &[f64; LINE_ROWS], bins: Gridded<'_>) -> Found {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { codes_of(values, bins) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn codes_of(values: &[f64; LINE_ROWS], bins: Gridded<'_>) -> Found {
+    let (grid, below, thresholds) = (bins.grid(), bins.below(), bins.thresholds());
+    debug_assert!(below.len() == grid.last as usize + 1 + OVERREAD && bins.run() <= RUN_MAX);
+    let mut found = Found {
+        line: Line([0; LINE_ROWS]),
+        nan: 0,
+        zero: 0,
+    };
+    let (low, scale) = (_mm512_set1_pd(grid.low), _mm512_set1_pd(grid.scale));
+    let (zero, last) = (_mm512_setzero_pd(), _mm512_set1_pd(grid.last));
+    let integers = _mm512_set1_pd(INTEGERS);
+    let (cell_bits, count_bits) = (_mm512_set1_epi64(0xffff_ffff), _mm512_set1_epi64(0xffff));
+    let (one, tiny) = (_mm512_set1_epi64(1), _mm512_set1_pd(ZERO_MAX));
+    let parts = values.as_chunks::<8>().0.iter();
+    for (part, (values, codes)) in parts.zip(found.line.0.as_chunks_mut::<8>().0).enumerate() {
+        // SAFETY: eight numbers are there.
+        let value = unsafe { _mm512_loadu_pd(values.as_ptr()) };
+        // The same steps as the grid's own; a maximum with NaN is its second operand, so NaN falls into cell 0.
+        let place = _mm512_mul_pd(_mm512_sub_pd(value, low), scale);
+        let place = _mm512_min_pd(_mm512_max_pd(place, zero), last);
+        let cell = _mm512_castpd_si512(_mm512_add_pd(place, integers));
+        let cell = _mm512_and_si512(cell, cell_bits);
+        // SAFETY: cells are within 0 and `last`, behind which there are 3 entries of 2 bytes to read over.
+        let from = unsafe { _mm512_i64gather_epi64::<2>(cell, below.as_ptr().cast()) };
+        let from = _mm512_and_si512(from, count_bits);
+        let mut count = from;
+        for step in 0..bins.run() as i64 {
+            let at = _mm512_add_epi64(from, _mm512_set1_epi64(step));
+            // SAFETY: behind the threshold that an entry names there are RUN_MAX, of which `run` are read.
+            let threshold = unsafe { _mm512_i64gather_pd::<8>(at, thresholds.as_ptr()) };
+            let less = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(threshold, value);
+            count = _mm512_mask_add_epi64(count, less, count, one);
+        }
+        // SAFETY: eight bytes are there.
+        unsafe { _mm_storel_epi64(codes.as_mut_ptr().cast(), _mm512_cvtepi64_epi8(count)) };
+        let nan = _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(value, value);
+        let small = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(_mm512_abs_pd(value), tiny);
+        found.nan |= u64::from(nan) << (8 * part);
+        found.zero |= u64::from(small) << (8 * part);
+    }
+    found
 }

@@ -20,6 +20,9 @@
 //! **Limits.** Magnitudes up to [`ZERO_MAX`] count as 0. That is done to the thresholds, not to every value: those
 //! within that range move to its ends, see [`settled`].
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+use super::blend::Level;
 use crate::score::features::ZERO_MAX;
 
 /// Thresholds that one byte tells apart beside "missing, right".
@@ -40,7 +43,10 @@ pub const BLOCK_ROWS: usize = 4 * LINE_ROWS;
 const CELLS_PER_THRESHOLD: usize = 16;
 
 /// Most thresholds in one cell.
-const RUN_MAX: usize = 4;
+pub(super) const RUN_MAX: usize = 4;
+
+/// Entries behind a table's last that vectors may read.
+pub(super) const OVERREAD: usize = 3;
 
 /// How the nodes of a code column treat missing values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +64,66 @@ pub enum Missing {
 }
 
 impl Missing {
+    /// Whether 0 is a missing value to these nodes.
+    fn is_zero(self) -> bool {
+        matches!(self, Self::ZeroLeft | Self::ZeroRight)
+    }
+
     /// Whether it is a missing value to these nodes.
     fn takes(self, value: f64) -> bool {
-        let zero = matches!(self, Self::ZeroLeft | Self::ZeroRight);
-        value.is_nan() || zero && value.abs() <= ZERO_MAX
+        value.is_nan() || self.is_zero() && value.abs() <= ZERO_MAX
     }
+}
+
+/// Bins with a grid over the values: only [`Bins::new`] makes such tables, so a cell's entry is at most the number of
+/// thresholds, behind which there are [`RUN_MAX`] more.
+#[derive(Clone, Copy)]
+pub(super) struct Gridded<'a> {
+    grid: ValueGrid,
+    cells: &'a Cells,
+    thresholds: &'a [f64],
+}
+
+impl<'a> Gridded<'a> {
+    /// Which cell a value is in: 0 to `last`.
+    pub fn grid(self) -> ValueGrid {
+        self.grid
+    }
+
+    /// Thresholds below each cell, and [`OVERREAD`] entries more.
+    pub fn below(self) -> &'a [u16] {
+        &self.cells.below
+    }
+
+    /// Most thresholds in one cell.
+    pub fn run(self) -> usize {
+        self.cells.run
+    }
+
+    /// The thresholds, and [`RUN_MAX`] infinities more.
+    pub fn thresholds(self) -> &'a [f64] {
+        self.thresholds
+    }
+}
+
+/// What is found out about 64 values.
+pub(super) struct Found {
+    /// How many thresholds are below each.
+    pub line: Line,
+    /// A bit for each that is NaN.
+    pub nan: u64,
+    /// A bit for each that is next to nothing.
+    pub zero: u64,
+}
+
+fn bits(values: &[f64; LINE_ROWS], test: impl Fn(f64) -> bool) -> u64 {
+    if !values.iter().fold(false, |any, value| any | test(*value)) {
+        return 0;
+    }
+    let bits = values.iter().enumerate();
+    bits.fold(0, |bits, (row, value)| {
+        bits | u64::from(test(*value)) << row
+    })
 }
 
 /// The threshold that decides about values as they are as `threshold` does about settled ones.
@@ -112,7 +173,7 @@ enum Index {
 /// What lies below each cell.
 #[derive(Debug, Clone, PartialEq)]
 struct Cells {
-    /// Thresholds in lower cells; the length is a power of two.
+    /// Thresholds in lower cells; the length is a power of two and [`OVERREAD`] zeros.
     below: Vec<u16>,
     /// Most thresholds in one cell, 1 to [`RUN_MAX`].
     run: usize,
@@ -121,17 +182,18 @@ struct Cells {
 /// Cells of equal width: cell `(v - low) · scale`, cut to the table. Subtraction and multiplication round
 /// monotonically, so it never decreases; NaN falls into cell 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct ValueGrid {
-    low: f64,
-    scale: f64,
-    last: f64,
+pub(super) struct ValueGrid {
+    pub low: f64,
+    pub scale: f64,
+    pub last: f64,
 }
+
+/// Adding it to a number below 2^32 leaves the rounded number in the low bits.
+pub(super) const INTEGERS: f64 = (1_u64 << 52) as f64;
 
 impl ValueGrid {
     #[inline(always)]
     fn cell(self, value: f64) -> usize {
-        /// Adding it to a number below 2^32 leaves the rounded number in the low bits.
-        const INTEGERS: f64 = (1_u64 << 52) as f64;
         let place = (value - self.low) * self.scale;
         let place = if place > 0.0 { place } else { 0.0 };
         let place = if place < self.last { place } else { self.last };
@@ -174,6 +236,7 @@ impl Cells {
             run = run.max(here);
             at += here;
         }
+        below.extend([0; OVERREAD]);
         (run <= RUN_MAX).then_some(Self {
             below,
             run: run.max(1),
@@ -205,7 +268,7 @@ impl Cells {
         counts: &mut [u32],
         cell: impl Fn(f64) -> usize,
     ) {
-        let mask = self.below.len() - 1;
+        let mask = self.below.len() - OVERREAD - 1;
         let last = thresholds.len() - RUN;
         for (count, value) in counts.iter_mut().zip(values) {
             // Neither changes anything: cells are within the table, and what is below them within the thresholds.
@@ -320,35 +383,63 @@ impl Bins {
         self.thresholds.len() - RUN_MAX
     }
 
-    /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values.
-    pub fn write(&self, values: &[f64], codes: &mut [Line]) {
-        let rows = values.len();
-        let mut counts = [0_u32; BLOCK_ROWS];
-        self.count_below(values, &mut counts[..rows]);
-        let any_nan = values.iter().fold(false, |found, v| found | v.is_nan());
-        let wide = self.count() > SEGMENT;
-        let lines = rows / LINE_ROWS;
-        for of in &self.columns {
-            let column = &mut codes[of.column * lines..][..lines];
-            let counts = counts.chunks_exact(LINE_ROWS);
-            for ((line, counts), values) in column
-                .iter_mut()
-                .zip(counts)
-                .zip(values.chunks_exact(LINE_ROWS))
-            {
-                if wide {
-                    let first = of.first as u32;
-                    for (code, count) in line.0.iter_mut().zip(counts) {
-                        *code = count.saturating_sub(first).min(255) as u8;
-                    }
-                } else {
-                    for (code, count) in line.0.iter_mut().zip(counts) {
-                        *code = *count as u8;
+    /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values. The level
+    /// must be available.
+    pub fn write(&self, level: Level, values: &[f64], codes: &mut [Line]) {
+        let lines = values.len() / LINE_ROWS;
+        for (at, values) in values.as_chunks().0.iter().enumerate() {
+            let column = |of: &Codes| of.column * lines + at;
+            match self.codes(level, values) {
+                Some(found) => {
+                    for of in &self.columns {
+                        let mut line = found.line;
+                        self.mark_missing(of, &found, &mut line);
+                        codes[column(of)] = line;
                     }
                 }
-                self.mark_missing(of, any_nan, values, line);
+                None => {
+                    let mut counts = [0_u32; LINE_ROWS];
+                    self.count_below(values, &mut counts);
+                    let mut found = Found {
+                        line: Line([0; LINE_ROWS]),
+                        nan: bits(values, |v| v.is_nan()),
+                        zero: 0,
+                    };
+                    if self.columns.iter().any(|of| of.missing.is_zero()) {
+                        found.zero = bits(values, |v| v.abs() <= ZERO_MAX);
+                    }
+                    for of in &self.columns {
+                        let mut line = Line([0; LINE_ROWS]);
+                        for (code, count) in line.0.iter_mut().zip(counts) {
+                            *code = count.saturating_sub(of.first as u32).min(255) as u8;
+                        }
+                        self.mark_missing(of, &found, &mut line);
+                        codes[column(of)] = line;
+                    }
+                }
             }
         }
+    }
+
+    /// The codes of 64 values by vectors, where that is the faster way and one byte is enough.
+    fn codes(&self, level: Level, values: &[f64; LINE_ROWS]) -> Option<Found> {
+        #[cfg(target_arch = "x86_64")]
+        if level == Level::Avx512
+            && self.count() <= SEGMENT
+            && let Index::Values(grid, cells) = &self.index
+        {
+            let thresholds = &self.thresholds;
+            return Some(avx512::codes(
+                values,
+                Gridded {
+                    grid: *grid,
+                    cells,
+                    thresholds,
+                },
+            ));
+        }
+        let _ = (level, values);
+        None
     }
 
     /// Writes the codes of one value, a byte for each column of the forest.
@@ -377,13 +468,16 @@ impl Bins {
     }
 
     /// Missing values have the code of their side.
-    fn mark_missing(&self, of: &Codes, any_nan: bool, values: &[f64], line: &mut Line) {
-        let zero = matches!(of.missing, Missing::ZeroLeft | Missing::ZeroRight);
-        if zero || any_nan {
+    fn mark_missing(&self, of: &Codes, found: &Found, line: &mut Line) {
+        let mut missing = found.nan;
+        if of.missing.is_zero() {
+            missing |= found.zero;
+        }
+        if missing != 0 {
             let side = self.side(of);
-            for (code, value) in line.0.iter_mut().zip(values) {
-                let none = value.is_nan() | (zero & (value.abs() <= ZERO_MAX));
-                *code = if none { side } else { *code };
+            while missing != 0 {
+                line.0[missing.trailing_zeros() as usize] = side;
+                missing &= missing - 1;
             }
         }
     }

@@ -91,7 +91,7 @@ pub fn score(
     let (mut batch, batch_rows) = Batch::of(program, outputs, rows, scratch);
     for (index, scores) in out.chunks_mut(batch_rows * outputs).enumerate() {
         let rows = scores.len() / outputs;
-        batch.encode(features, index * batch_rows, rows);
+        batch.encode(level, features, index * batch_rows, rows);
         for chunk in program.chunks() {
             batch.run(level, chunk, rows);
         }
@@ -179,7 +179,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Finds the codes of `rows` rows from `start`; the last block is filled up with rows of zeros.
-    pub(super) fn encode(&mut self, features: &Features, start: usize, rows: usize) {
+    pub(super) fn encode(&mut self, level: Level, features: &Features, start: usize, rows: usize) {
         let block_rows = self.lines * LINE_ROWS;
         let block_lines = self.program.columns() * self.lines;
         let mut space = [0.0; BLOCK_ROWS];
@@ -201,6 +201,7 @@ impl<'a> Batch<'a> {
         for bins in self.program.bins() {
             each(bins.feature(), &mut |block, values| {
                 bins.write(
+                    level,
                     values,
                     &mut self.codes[block * block_lines..][..block_lines],
                 );

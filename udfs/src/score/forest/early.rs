@@ -71,7 +71,7 @@ pub fn score(
     let (mut batch, batch_rows) = Batch::of(program, 1, features.rows(), scratch);
     let mut left: Vec<u32> = Vec::with_capacity(batch_rows);
     for (index, scores) in out.chunks_mut(batch_rows).enumerate() {
-        batch.encode(features, index * batch_rows, scores.len());
+        batch.encode(level, features, index * batch_rows, scores.len());
         left.clear();
         left.extend(0..scores.len() as u32);
         for (chunk, rest) in program.chunks().iter().zip(program.rest()) {

@@ -1,0 +1,322 @@
+//! `plan`: whole queries with a model in them, two threads, from Parquet files.
+//!
+//! Against the same query with the model behind an arithmetic operation, which hides the comparison or the columns from
+//! the planner; against the share of the table that a model needs; and against what one writes without Alcedo: DuckDB
+//! with a vectorised Python function, and pandas with LightGBM. `rivals.py` is their side.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use alcedo_engine::session::SessionOptions;
+use alcedo_engine::{Components, Config, Engine, Session};
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use tokio::runtime::Runtime;
+
+use super::Outcome;
+use super::compare::{Case, Report};
+use super::harness::{Scratch, python};
+
+const ROWS: usize = 300_000;
+/// Columns of the narrow table, all of which the model uses.
+const COLUMNS: usize = 28;
+/// Columns of the wide table.
+const WIDE: usize = 100;
+/// Those of them that its model uses.
+const USED: usize = 20;
+const ROUNDS: usize = 5;
+
+/// A table, its model, and a session on them.
+struct Bench {
+    runtime: Runtime,
+    engine: Option<Engine>,
+    session: Option<Session>,
+    folder: Scratch,
+}
+
+/// Measures every case.
+pub fn run(report: &mut Report) -> Outcome<()> {
+    let bench = Bench::open()?;
+    bytes(report, &bench)?;
+    above(report, &bench)?;
+    known(report, &bench)?;
+    whole(report, &bench)?;
+    Ok(())
+}
+
+impl Bench {
+    fn open() -> Outcome<Self> {
+        let folder = Scratch::new("plan");
+        let runtime = Runtime::new()?;
+        let config = Config {
+            data_dir: Some(folder.join("data")),
+            allowed_roots: vec![PathBuf::from(folder.join(""))],
+            ..Config::default()
+        };
+        let engine = runtime.block_on(Engine::open(config, Components::default()))?;
+        let session = engine.session(SessionOptions::default())?;
+        let bench = Self {
+            runtime,
+            engine: Some(engine),
+            session: Some(session),
+            folder,
+        };
+        bench.fill()?;
+        Ok(bench)
+    }
+
+    /// Two tables of random numbers and a model for each.
+    fn fill(&self) -> Outcome<()> {
+        let columns = |count: usize| {
+            let random = (0..count).map(|c| format!("random() * 2 - 1 as c{c}"));
+            random.collect::<Vec<_>>().join(", ")
+        };
+        let label = |used: usize| {
+            (2..used).fold("c0 * c1".to_owned(), |mut sum, c| {
+                let _ = write!(sum, " + sin(c{c} * {c})");
+                sum
+            })
+        };
+        for (table, width, used) in [("narrow", COLUMNS, COLUMNS), ("wide", WIDE, USED)] {
+            self.ask(&format!(
+                "create table {table} as select {} from generate_series(1, {ROWS})",
+                columns(width)
+            ))?;
+            // What does not differ is never asked for.
+            let inputs = (0..width).map(|c| match c < used {
+                true => format!("c{c}"),
+                false => format!("0.0 as c{c}"),
+            });
+            self.ask(&format!(
+                "create model {table}_model options (label = 'y', num_iterations = 300, num_leaves = 31, seed = 1) as \
+                 select {}, {} as y from {table} limit 20000",
+                inputs.collect::<Vec<_>>().join(", "),
+                label(used)
+            ))?;
+        }
+        let to = self.model_file();
+        self.ask(&format!(
+            "export model narrow_model to 'file://{}'",
+            to.display()
+        ))?;
+        Ok(())
+    }
+
+    fn model_file(&self) -> PathBuf {
+        PathBuf::from(self.folder.join("narrow.txt"))
+    }
+
+    /// The first column of a statement's rows, as text.
+    fn ask(&self, statement: &str) -> Outcome<Vec<String>> {
+        let session = self.session.as_ref().ok_or("the bench is open")?;
+        let mut texts = Vec::new();
+        for (_, batches, _) in self.runtime.block_on(session.run(statement))? {
+            for batch in batches {
+                let column = cast(batch.column(0), &DataType::Utf8)?;
+                let values = column.as_string::<i32>().iter();
+                texts.extend(values.map(|v| v.unwrap_or_default().to_owned()));
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The numbers of a query's only row.
+    fn numbers(&self, query: &str) -> Outcome<Vec<f64>> {
+        let session = self.session.as_ref().ok_or("the bench is open")?;
+        let results = self.runtime.block_on(session.run(query))?;
+        let (_, batches, _) = results.first().ok_or("a query has a result")?;
+        let batch = batches
+            .iter()
+            .find(|b| b.num_rows() > 0)
+            .ok_or("a query has a row")?;
+        let numbers = batch.columns().iter().map(|column| {
+            let floats = cast(column, &DataType::Float64)?;
+            Ok(floats.as_primitive::<Float64Type>().value(0))
+        });
+        numbers.collect()
+    }
+
+    /// Two queries that must give the same, measured.
+    fn compare(&self, report: &mut Report, name: &str, ours: &str, theirs: &str) -> Outcome<()> {
+        let (found, wanted) = (self.numbers(ours)?, self.numbers(theirs)?);
+        if found != wanted {
+            return Err(format!("{name}: {found:?} instead of {wanted:?}").into());
+        }
+        let case = Case {
+            name,
+            unit: "rows",
+            work: ROWS as f64,
+            equal: found.len() as u64,
+            rounds: ROUNDS,
+        };
+        report.measure(
+            &case,
+            || self.numbers(ours).map(drop),
+            || self.numbers(theirs).map(drop),
+        )
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        drop(self.session.take());
+        if let Some(engine) = self.engine.take() {
+            self.runtime.block_on(engine.close());
+        }
+    }
+}
+
+/// Bytes of the files that are read when the model uses a fifth of the columns.
+fn bytes(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let ours = scanned(bench, "select count(predict(wide_model using *)) from wide")?;
+    let sums: Vec<String> = (0..WIDE).map(|c| format!("sum(c{c})")).collect();
+    let all = scanned(bench, &format!("select {} from wide", sums.join(", ")))?;
+    report.tell("plan/bytes-read", all / ours, "bytes", (ours, all))
+}
+
+/// What the scans of a query read.
+fn scanned(bench: &Bench, query: &str) -> Outcome<f64> {
+    let plan = bench.ask(&format!("explain analyze {query}"))?.join("\\n");
+    let mut bytes = 0.0;
+    for part in plan.split("bytes_scanned=").skip(1) {
+        bytes += size(part).ok_or_else(|| format!("no number of bytes in {plan}"))?;
+    }
+    if bytes == 0.0 {
+        return Err(format!("nothing was scanned: {plan}").into());
+    }
+    Ok(bytes)
+}
+
+/// `1.5 MB, …` or `1234, …`.
+fn size(text: &str) -> Option<f64> {
+    let mut words = text.split([',', ']']).next()?.split(' ');
+    let number: f64 = words.next()?.parse().ok()?;
+    Some(
+        number
+            * match words.next().unwrap_or_default() {
+                "" | "B" => 1.0,
+                "K" | "KB" => 1e3,
+                "M" | "MB" => 1e6,
+                "GB" => 1e9,
+                _ => return None,
+            },
+    )
+}
+
+/// Rows above the 99th percentile, and the same with the comparison hidden behind an addition.
+fn above(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let bound = bench.numbers(
+        "select percentile_cont(0.99) within group (order by predict(narrow_model using *)) from narrow",
+    )?;
+    let query = |hidden: &str| {
+        format!(
+            "select count(*), sum(c0) from narrow where predict(narrow_model using *){hidden} > {}::float8",
+            bound[0]
+        )
+    };
+    bench.compare(
+        report,
+        "plan/above-p99",
+        &query(""),
+        &query(" + 0.0::float8"),
+    )
+}
+
+/// Conditions on two features, and the same with these features hidden behind an addition.
+fn known(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let query = |hidden: &str| {
+        let inputs = (0..COLUMNS).map(|c| match c < 2 {
+            true => format!("c{c}{hidden}"),
+            false => format!("c{c}"),
+        });
+        format!(
+            "select count(*), sum(predict(narrow_model, {})) from narrow where c0 > 0.5 and c1 < -0.5",
+            inputs.collect::<Vec<_>>().join(", ")
+        )
+    };
+    bench.compare(
+        report,
+        "plan/known-features",
+        &query(""),
+        &query(" + 0.0::float8"),
+    )
+}
+
+/// Scan, filter, score and aggregate, against DuckDB and pandas.
+fn whole(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let ours = "select count(*), avg(predict(narrow_model using *)) from narrow where c0 > -0.5";
+    let mut rivals = Rivals::start(bench)?;
+    let found = bench.numbers(ours)?;
+    for rival in ["duckdb", "pandas"] {
+        let wanted = rivals.ask(rival)?;
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
+        if found.len() != wanted.len() || !found.iter().zip(&wanted).all(close) {
+            return Err(format!("plan/{rival}: {found:?} instead of {wanted:?}").into());
+        }
+        let name = format!("plan/{rival}");
+        let case = Case {
+            name: &name,
+            unit: "rows",
+            work: ROWS as f64,
+            equal: found.len() as u64,
+            rounds: ROUNDS,
+        };
+        report.measure(
+            &case,
+            || bench.numbers(ours).map(drop),
+            || rivals.ask(rival).map(drop),
+        )?;
+    }
+    Ok(())
+}
+
+/// The process that plays the rivals: a line in, the numbers of the result out.
+struct Rivals {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Rivals {
+    fn start(bench: &Bench) -> Outcome<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ratio/rivals.py");
+        let mut process = Command::new(python())
+            .arg(script)
+            .arg(bench.folder.join("data"))
+            .arg(bench.model_file())
+            .arg(COLUMNS.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let requests = process.stdin.take().ok_or("the rivals listen")?;
+        let answers = BufReader::new(process.stdout.take().ok_or("the rivals answer")?);
+        Ok(Self {
+            process,
+            requests,
+            answers,
+        })
+    }
+
+    fn ask(&mut self, who: &str) -> Outcome<Vec<f64>> {
+        writeln!(self.requests, "{who}")?;
+        self.requests.flush()?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
+        match numbers {
+            Ok(numbers) if !numbers.is_empty() => Ok(numbers),
+            _ => Err(format!("{who} answered {line:?}").into()),
+        }
+    }
+}
+
+impl Drop for Rivals {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
