@@ -68,20 +68,64 @@ impl Demo {
     }
 }
 
-/// The statements of the README's SQL blocks, in their order.
-fn tour() -> Vec<String> {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks = readme
-        .split("\n```sql\n")
-        .skip(1)
-        .map(|block| block.split("\n```").next().unwrap_or_default());
-    let statements = blocks
-        .flat_map(|block| block.split_inclusive(';'))
-        .map(str::trim);
-    statements
-        .filter(|s| !s.is_empty())
-        .map(str::to_owned)
+/// Pages whose SQL runs on the demo, one after the other.
+const PAGES: &[&str] = &["README.md", "server/guide/scoring.md"];
+
+/// The fenced blocks of a page that the tests read, in their order: kind and text.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    fenced
+        .filter_map(|block| block.split_once('\n'))
+        .filter(|(kind, _)| ["sql", "plan"].contains(kind))
+        .map(|(kind, text)| (kind.to_owned(), text.to_owned()))
         .collect()
+}
+
+/// Runs a page: every statement of its SQL blocks must be carried out, and every line of a block `plan` must stand in
+/// the rows of the statement before it, where `…` is anything.
+async fn follow(session: &Session, page: &str) -> usize {
+    let mut run = 0;
+    let mut last = String::new();
+    for (kind, text) in blocks(page) {
+        if kind == "plan" {
+            for line in text.lines() {
+                assert!(
+                    stands_in(line, &last),
+                    "{page}: no line is like\n{line}\nin\n{last}"
+                );
+            }
+            continue;
+        }
+        for statement in text
+            .split_inclusive(';')
+            .map(str::trim)
+            .filter(|s| !s.is_empty())
+        {
+            let answers = match session.client.simple_query(statement).await {
+                Ok(answers) => answers,
+                Err(error) => panic!("{page}: {statement}\n{}", describe(&error)),
+            };
+            let rows = answers.iter().filter_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.get(0),
+                _ => None,
+            });
+            last = rows.collect::<Vec<_>>().join("\n");
+            run += 1;
+        }
+    }
+    run
+}
+
+/// Whether a line has the parts of `wanted` in their order.
+fn stands_in(wanted: &str, lines: &str) -> bool {
+    let fits = |line: &str| {
+        wanted.split('…').try_fold(line, |rest, part| {
+            rest.find(part.trim())
+                .map(|at| &rest[at + part.trim().len()..])
+        })
+    };
+    lines.lines().any(|line| fits(line).is_some())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,15 +169,9 @@ async fn demo_scores_its_stream_and_the_tour_runs() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
-    let statements = tour();
-    assert!(
-        statements.len() > 15,
-        "the README has a tour: {statements:?}"
-    );
-    for statement in statements {
-        if let Err(error) = session.client.simple_query(&statement).await {
-            panic!("README.md: {statement}\n{}", describe(&error));
-        }
+    for page in PAGES {
+        let run = follow(&session, page).await;
+        assert!(run > 5, "{page} has statements to follow: {run}");
     }
 
     demo.process.signal(libc::SIGTERM);

@@ -206,11 +206,24 @@ impl Column {
         }
     }
 
-    /// The f64 values of `rows` rows as they lie in memory, not settled, when the column has them.
+    /// The f64 values of `rows` rows as they lie in memory, not settled, when the column has that many of them;
+    /// `nulls` gets a bit for each row that is NULL, 64 rows a word.
     #[inline]
-    pub fn floats(&self, start: usize, rows: usize) -> Option<&[f64]> {
+    pub fn floats(&self, start: usize, rows: usize, nulls: &mut [u64]) -> Option<&[f64]> {
         match self {
-            Self::Values(values) => Some(&values[start..start + rows]),
+            Self::Values(values) => values.get(start..start + rows),
+            Self::Numbers(Numbers::F64(values), valid) => {
+                let values = values.get(start..start + rows)?;
+                if let Some(valid) = valid {
+                    let valid = valid.inner().slice(start, rows);
+                    let words = valid.bit_chunks().iter_padded();
+                    nulls
+                        .iter_mut()
+                        .zip(words)
+                        .for_each(|(nulls, valid)| *nulls = !valid);
+                }
+                Some(values)
+            }
             _ => None,
         }
     }

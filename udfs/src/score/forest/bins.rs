@@ -243,6 +243,27 @@ impl Cells {
         })
     }
 
+    /// The smallest table whose cells hold at most two thresholds, else the one that tells them apart best, of grids
+    /// that `grid` makes of so many cells with the thresholds' places.
+    fn best<G>(count: usize, grid: impl Fn(usize) -> (G, Vec<usize>)) -> Option<(G, Self)> {
+        let mut best: Option<(G, Self)> = None;
+        let mut cells = (2 * count).next_power_of_two();
+        while cells <= (CELLS_PER_THRESHOLD * count).next_power_of_two() {
+            let (grid, places) = grid(cells);
+            if let Some(made) = Self::of(&places, cells)
+                && best.as_ref().is_none_or(|(_, best)| made.run < best.run)
+            {
+                let run = made.run;
+                best = Some((grid, made));
+                if run <= 2 {
+                    break;
+                }
+            }
+            cells *= 2;
+        }
+        best
+    }
+
     /// Counts the thresholds below each value, whose cell is `cell(value)`. The thresholds end with infinities, so
     /// that comparing more of them than the cell holds counts no more.
     #[inline(always)]
@@ -286,9 +307,6 @@ impl Cells {
 impl Index {
     /// The cheapest way to count among sorted thresholds.
     fn over(thresholds: &[f64]) -> Self {
-        let (Some(first), Some(last)) = (thresholds.first(), thresholds.last()) else {
-            return Self::Few;
-        };
         let count = thresholds.len();
         if count <= RUN_MAX {
             return Self::Few;
@@ -296,33 +314,27 @@ impl Index {
         if count > usize::from(u16::MAX) {
             return Self::Search;
         }
-        let most = (CELLS_PER_THRESHOLD * count).next_power_of_two();
-        let mut found: Option<Self> = None;
-        let mut shortest = RUN_MAX + 1;
-        let mut cells = (2 * count).next_power_of_two();
-        // The smallest table whose cells hold one threshold or two; else the best of all.
-        while cells <= most && shortest > 2 {
-            let grid = ValueGrid {
-                low: *first,
-                scale: (cells - 1) as f64 / (last - first),
-                last: (cells - 1) as f64,
+        // Cells over values are found faster, so they are taken whenever they tell thresholds apart. A threshold far
+        // out, as training sets one between the largest number and NaN, is left to the outermost cell.
+        for (first, last) in [(0, 1), (0, 2), (1, 1), (1, 2)] {
+            let (low, high) = (thresholds[first], thresholds[count - last]);
+            let grid = |cells: usize| {
+                let last = (cells - 1) as f64;
+                let scale = last / (high - low);
+                let grid = ValueGrid { low, scale, last };
+                (grid, thresholds.iter().map(|t| grid.cell(*t)).collect())
             };
-            let places: Vec<usize> = thresholds.iter().map(|t| grid.cell(*t)).collect();
-            if grid.scale.is_finite()
-                && let Some(cells) = Cells::of(&places, cells).filter(|c| c.run < shortest)
+            if let Some((grid, cells)) = Cells::best(count, grid)
+                && grid.scale.is_finite()
             {
-                shortest = cells.run;
-                found = Some(Self::Values(grid, cells));
+                return Self::Values(grid, cells);
             }
-            let grid = BitGrid::over(*first, *last, cells);
-            let places: Vec<usize> = thresholds.iter().map(|t| grid.cell(*t)).collect();
-            if let Some(cells) = Cells::of(&places, cells).filter(|c| c.run < shortest) {
-                shortest = cells.run;
-                found = Some(Self::Bits(grid, cells));
-            }
-            cells *= 2;
         }
-        found.unwrap_or(Self::Search)
+        let bits = |cells: usize| {
+            let grid = BitGrid::over(thresholds[0], thresholds[count - 1], cells);
+            (grid, thresholds.iter().map(|t| grid.cell(*t)).collect())
+        };
+        Cells::best(count, bits).map_or(Self::Search, |(grid, cells)| Self::Bits(grid, cells))
     }
 }
 
@@ -383,14 +395,15 @@ impl Bins {
         self.thresholds.len() - RUN_MAX
     }
 
-    /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values. The level
-    /// must be available.
-    pub fn write(&self, level: Level, values: &[f64], codes: &mut [Line]) {
+    /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values; `nulls`
+    /// has a bit for each value that is missing whatever it is. The level must be available.
+    pub fn write(&self, level: Level, values: &[f64], nulls: &[u64], codes: &mut [Line]) {
         let lines = values.len() / LINE_ROWS;
-        for (at, values) in values.as_chunks().0.iter().enumerate() {
+        for (at, (values, nulls)) in values.as_chunks().0.iter().zip(nulls).enumerate() {
             let column = |of: &Codes| of.column * lines + at;
             match self.codes(level, values) {
-                Some(found) => {
+                Some(mut found) => {
+                    found.nan |= nulls;
                     for of in &self.columns {
                         let mut line = found.line;
                         self.mark_missing(of, &found, &mut line);
@@ -402,7 +415,7 @@ impl Bins {
                     self.count_below(values, &mut counts);
                     let mut found = Found {
                         line: Line([0; LINE_ROWS]),
-                        nan: bits(values, |v| v.is_nan()),
+                        nan: nulls | bits(values, |v| v.is_nan()),
                         zero: 0,
                     };
                     if self.columns.iter().any(|of| of.missing.is_zero()) {

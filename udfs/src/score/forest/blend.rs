@@ -14,7 +14,7 @@ use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::score::Scratch;
-use crate::score::features::Features;
+use crate::score::features::{Column, Features};
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -183,37 +183,29 @@ impl<'a> Batch<'a> {
         let block_rows = self.lines * LINE_ROWS;
         let block_lines = self.program.columns() * self.lines;
         let mut space = [0.0; BLOCK_ROWS];
-        let mut each = |feature: usize, write: &mut dyn FnMut(usize, &[f64])| {
-            let column = &features.columns()[feature];
-            for block in 0..rows.div_ceil(block_rows) {
-                let from = block * block_rows;
-                let here = block_rows.min(rows - from);
-                match column.floats(start + from, here) {
-                    Some(values) if here == block_rows => write(block, values),
-                    _ => {
-                        column.fill(start + from, &mut space[..here]);
-                        space[here..block_rows].fill(0.0);
-                        write(block, &space[..block_rows]);
+        let blocks = || (0..rows.div_ceil(block_rows)).map(|block| (block, block * block_rows));
+        for bins in self.program.bins() {
+            let column = &features.columns()[bins.feature()];
+            for (block, from) in blocks() {
+                let codes = &mut self.codes[block * block_lines..][..block_lines];
+                let mut nulls = [0; BLOCK_ROWS / LINE_ROWS];
+                match column.floats(start + from, block_rows, &mut nulls) {
+                    Some(values) => bins.write(level, values, &nulls, codes),
+                    None => {
+                        let values =
+                            filled(column, start + from, rows - from, &mut space[..block_rows]);
+                        bins.write(level, values, &nulls, codes);
                     }
                 }
             }
-        };
-        for bins in self.program.bins() {
-            each(bins.feature(), &mut |block, values| {
-                bins.write(
-                    level,
-                    values,
-                    &mut self.codes[block * block_lines..][..block_lines],
-                );
-            });
         }
         for categories in self.program.categories() {
-            each(categories.feature(), &mut |block, values| {
-                categories.write(
-                    values,
-                    &mut self.codes[block * block_lines..][..block_lines],
-                );
-            });
+            let column = &features.columns()[categories.feature()];
+            for (block, from) in blocks() {
+                let codes = &mut self.codes[block * block_lines..][..block_lines];
+                let values = filled(column, start + from, rows - from, &mut space[..block_rows]);
+                categories.write(values, codes);
+            }
         }
         let width = self.linear.len();
         for (place, feature) in self.linear.iter().enumerate() {
@@ -275,6 +267,14 @@ impl<'a> Batch<'a> {
         }
         debug_assert_eq!(scores.len(), rows * self.outputs);
     }
+}
+
+/// The values of a block of a column of which `rows` rows are left; zeros behind them.
+fn filled<'a>(column: &Column, start: usize, rows: usize, space: &'a mut [f64]) -> &'a [f64] {
+    let rows = rows.min(space.len());
+    column.fill(start, &mut space[..rows]);
+    space[rows..].fill(0.0);
+    space
 }
 
 /// A block of rows and where it is worked on.
