@@ -1,7 +1,7 @@
 //! `predict_proba(m, …) > 0.9` as one function: scoring ends for rows whose answer is certain.
 //!
-//! The bound is brought back through the objective's transform to a raw score, once. Transforms of one score never
-//! decrease, so raw scores clearly below and clearly above it decide by themselves; between them, in a band that is
+//! The bound is brought back through the objective's transform to a raw score, once. Only transforms that never
+//! decrease are taken, so raw scores clearly below and clearly above it decide by themselves; between them, in a band that is
 //! much wider than any rounding, the output is computed and compared as written. So the answer is that of the plain
 //! expression for every row.
 
@@ -62,10 +62,10 @@ impl Predict {
     /// The function that says whether this call's output is on a side of a bound; of the same arguments. `None` when
     /// the output is not one number that grows or falls with one raw score.
     pub fn compared(&self, side: Side, bound: f64) -> Option<ScalarUDF> {
-        if self.scorer().outputs() != 1 || !self.scorer().grows() || bound.is_nan() {
+        if self.scorer().outputs() != 1 || !self.scorer().is_monotone() || bound.is_nan() {
             return None;
         }
-        let falls = match (self.output, self.model.task()) {
+        let decreasing = match (self.output, self.model.task()) {
             (Output::Raw, _) | (Output::Predict, Task::Regression) => false,
             (Output::ProbaOf(class), Task::Binary) => class == 0,
             _ => return None,
@@ -75,7 +75,7 @@ impl Predict {
             predict: self.clone(),
             side,
             bound,
-            falls,
+            decreasing,
             limits: Limits {
                 low: f64::NEG_INFINITY,
                 high: f64::INFINITY,
@@ -95,7 +95,7 @@ struct Compared {
     side: Side,
     bound: f64,
     /// Whether the output falls when the raw score grows.
-    falls: bool,
+    decreasing: bool,
     limits: Limits,
     signature: Signature,
 }
@@ -107,13 +107,21 @@ impl Compared {
         if self.predict.output != Output::Raw {
             self.predict.scorer().transform(&mut score);
         }
-        if self.falls { 1.0 - score[0] } else { score[0] }
+        if self.decreasing {
+            1.0 - score[0]
+        } else {
+            score[0]
+        }
     }
 
     /// How the output of a raw score stands to the bound; turned around when it falls, so that it only ever grows.
     fn order(&self, raw: f64) -> Ordering {
         let order = self.output(raw).total_cmp(&self.bound);
-        if self.falls { order.reverse() } else { order }
+        if self.decreasing {
+            order.reverse()
+        } else {
+            order
+        }
     }
 
     /// The raw scores whose outputs may be the bound, and a band around them that is wider than any rounding: what
@@ -157,7 +165,7 @@ impl Compared {
 
     fn answers(&self, scores: &[f64]) -> BooleanArray {
         let (mut first, mut last) = (f64::NEG_INFINITY, f64::INFINITY);
-        if self.falls {
+        if self.decreasing {
             std::mem::swap(&mut first, &mut last);
         }
         let below = self.side.holds(first, self.bound);

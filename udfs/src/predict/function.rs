@@ -81,7 +81,7 @@ impl Predict {
     /// The same call for rows of which `known` is true, an entry per feature of the model; `shown` says so in plans.
     /// `None` when that saves no work.
     pub fn restricted(&self, known: &[Known], shown: &str) -> Option<Self> {
-        let made = self.scorer().restricted(known)?;
+        let made = self.model.restricted(known)?;
         let name = format!(
             "{} where {shown}, {} of {} nodes",
             self.name, made.nodes, made.nodes_before

@@ -12,7 +12,8 @@ pub use function::{Predict, predict_udf};
 
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};
-use crate::score::{Scorer, Scratch, Task};
+use crate::score::known::Known;
+use crate::score::{Restricted, Scorer, Scratch, Task};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, UInt32Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{cast, take};
@@ -20,6 +21,9 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::DataFusionError;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Scorers for some rows that a model keeps.
+const RESTRICTED_MAX: usize = 8;
 
 /// What a plan is told of a model version beside its scorer.
 #[derive(Debug, Clone)]
@@ -58,6 +62,8 @@ pub struct PinnedModel {
     labels: Option<ArrayRef>,
     /// Buffers that are not in use.
     idle: Mutex<Vec<Scratch>>,
+    /// Scorers for rows of which something is known, the last asked for first; `None` where none pays.
+    restricted: Mutex<Vec<(Arc<[Known]>, Option<Restricted>)>>,
 }
 
 impl PinnedModel {
@@ -100,6 +106,7 @@ impl PinnedModel {
             inputs,
             labels,
             idle: Mutex::default(),
+            restricted: Mutex::default(),
         })
     }
 
@@ -219,6 +226,31 @@ impl PinnedModel {
                 lists(scores, outputs, features.rows())
             }
             _ => Arc::new(Float64Array::from(scores)),
+        })
+    }
+
+    /// The scorer for rows of which `known` is true, made once for several statements; `None` when it saves too little.
+    fn restricted(&self, known: &[Known]) -> Option<Restricted> {
+        let cache = || {
+            self.restricted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let found = {
+            let mut cache = cache();
+            let at = cache.iter().position(|(of, _)| of.as_ref() == known);
+            at.map(|at| {
+                let found = cache.remove(at);
+                cache.insert(0, found.clone());
+                found.1
+            })
+        };
+        found.unwrap_or_else(|| {
+            let made = self.scorer.restricted(known);
+            let mut cache = cache();
+            cache.insert(0, (known.into(), made.clone()));
+            cache.truncate(RESTRICTED_MAX);
+            made
         })
     }
 

@@ -71,34 +71,23 @@ pub enum Numbers {
 /// A dictionary's values once, and for each row which of them it has.
 #[derive(Debug, Clone)]
 pub struct Keyed {
-    /// The distinct values.
-    values: Column,
-    count: usize,
+    /// The distinct values, settled.
+    values: Vec<f64>,
     keys: Numbers,
     nulls: Option<NullBuffer>,
     rows: usize,
 }
 
 impl Keyed {
-    /// Number of distinct values.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// The distinct values.
-    pub fn values(&self) -> &Column {
-        &self.values
-    }
-
-    /// The places of the rows' values from row `start`; [`Self::count`] for a row without one.
-    pub fn places(&self, start: usize, out: &mut [u32]) {
+    /// The places of the rows' values from row `start`; the number of values for a row without one.
+    fn places(&self, start: usize, out: &mut [u32]) {
         fn keys<T: ArrowNativeType>(keys: &[T], count: usize, out: &mut [u32]) {
             for (place, key) in out.iter_mut().zip(keys) {
                 // A key out of range can only belong to a row that is NULL.
                 *place = key.to_usize().unwrap_or(count).min(count) as u32;
             }
         }
-        let (count, end) = (self.count, start + out.len());
+        let (count, end) = (self.values.len(), start + out.len());
         match &self.keys {
             Numbers::I8(k) => keys(&k[start..end], count, out),
             Numbers::I16(k) => keys(&k[start..end], count, out),
@@ -167,12 +156,12 @@ impl Column {
         let dictionary = array
             .as_any_dictionary_opt()
             .ok_or_else(|| ScoreError::BadInput("not a dictionary".to_owned()))?;
-        let count = dictionary.values().len();
+        let mut distinct = vec![0.0; dictionary.values().len()];
+        values.fill(0, &mut distinct);
         let keys = plain(dictionary.keys()).unwrap_or(Numbers::U32(vec![].into()));
         let nulls = dictionary.keys().nulls().cloned();
         Ok(Self::Keyed(Arc::new(Keyed {
-            values,
-            count,
+            values: distinct,
             keys,
             nulls: nulls.filter(|n| n.null_count() > 0),
             rows: array.len(),
@@ -257,10 +246,11 @@ impl Column {
                     let places = &mut places[..part.len()];
                     keyed.places(start + index * 256, places);
                     for (value, place) in part.iter_mut().zip(places) {
-                        *value = match *place as usize {
-                            place if place < keyed.count => keyed.values.value(place),
-                            _ => f64::NAN,
-                        };
+                        *value = keyed
+                            .values
+                            .get(*place as usize)
+                            .copied()
+                            .unwrap_or(f64::NAN);
                     }
                 }
             }

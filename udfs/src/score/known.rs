@@ -1,5 +1,4 @@
-//! What a plan knows of a feature before any row is read: from `WHERE country = 'US' AND age BETWEEN 18 AND 25`, or
-//! from the statistics of a file.
+//! What a plan knows of a feature before any row is read, from `WHERE country = 'US' AND age BETWEEN 18 AND 25`.
 
 use super::features::ZERO_MAX;
 

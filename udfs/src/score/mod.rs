@@ -74,7 +74,7 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
         None
     }
     /// Whether [`Scorer::transform`] of one score per row never falls when the score grows.
-    fn grows(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         false
     }
     /// Whether the score depends on a feature; a column that no score depends on need not be read.

@@ -15,6 +15,17 @@ pub(super) struct Fact {
     pub test: Test,
 }
 
+impl Fact {
+    /// The only values that the column has, when it is such a fact.
+    fn values(&self) -> Option<&[ScalarValue]> {
+        match &self.test {
+            Test::Compared(Operator::Eq, value) => Some(std::slice::from_ref(value)),
+            Test::In(values) => Some(values),
+            _ => None,
+        }
+    }
+}
+
 /// What is true of a column's value.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
@@ -108,6 +119,22 @@ fn read(condition: &Expr) -> Vec<Fact> {
         test,
     };
     match condition {
+        // `a = 1 OR a = 2`, as short lists are written by then.
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => match (&read(left)[..], &read(right)[..]) {
+            ([one], [other]) if one.column == other.column => {
+                match (one.values(), other.values()) {
+                    (Some(values), Some(others)) => {
+                        vec![of(&one.column, Test::In([values, others].concat()))]
+                    }
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        },
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (side, value, op) = match (left.as_ref(), right.as_ref()) {
                 (side, Expr::Literal(value, _)) => (side, value, Some(*op)),
@@ -155,8 +182,6 @@ fn read(condition: &Expr) -> Vec<Fact> {
                 _ => Vec::new(),
             }
         }
-        // `a = 1 OR a = 2`, as short lists are written by then.
-        Expr::BinaryExpr(_) => Vec::new(),
         Expr::IsNull(inner) => column(inner)
             .map(|c| of(c, Test::Null))
             .into_iter()

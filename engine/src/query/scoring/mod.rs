@@ -7,14 +7,14 @@
 //! - **Used features.** Columns that no node asks of are no arguments any more, so scans do not read them.
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
 //!
-//! Equal calls are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts calls behind
+//! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts calls behind
 //! cheaper conditions.
 
 mod facts;
 mod ranges;
 
 use alcedo_udfs::predict::{Predict, Side};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -55,18 +55,23 @@ impl OptimizerRule for Scoring {
         plan: LogicalPlan,
         _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>, DataFusionError> {
-        if !plan.expressions().iter().any(calls_model) {
+        if !calls_model(&plan)? {
             return Ok(Transformed::no(plan));
         }
         let facts = facts::before(&plan);
         let filters = matches!(plan, LogicalPlan::Filter(_) | LogicalPlan::TableScan(_));
         let names = NamePreserver::new(&plan);
         plan.map_expressions(|expr| {
+            // Its parts have names of their own, which other parts of the plan use.
+            if matches!(expr, Expr::GroupingSet(_)) {
+                return Ok(Transformed::no(expr));
+            }
             let name = names.save(&expr);
-            let calls = count_calls(&expr);
             let done = expr.transform_up(|expr| call(expr, &facts))?;
-            let done = if filters && calls == 1 {
-                done.transform_data(|expr| expr.transform_up(comparison))?
+            let done = if filters {
+                let calls = calls(&done.data)?;
+                let once = |call: &Expr| calls.iter().filter(|c| *c == call).count() == 1;
+                done.transform_data(|expr| expr.transform_up(|expr| comparison(expr, once)))?
             } else {
                 done
             };
@@ -75,6 +80,7 @@ impl OptimizerRule for Scoring {
     }
 }
 
+/// The call of a model that an expression is.
 fn as_call(expr: &Expr) -> Option<&Predict> {
     match expr {
         Expr::ScalarFunction(function) => Predict::of(&function.func),
@@ -82,17 +88,27 @@ fn as_call(expr: &Expr) -> Option<&Predict> {
     }
 }
 
-fn calls_model(expr: &Expr) -> bool {
-    count_calls(expr) > 0
+fn calls_model(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_expressions(|expr| {
+        found = expr.exists(|e| Ok(as_call(e).is_some()))?;
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    })?;
+    Ok(found)
 }
 
-fn count_calls(expr: &Expr) -> usize {
-    let mut count = 0;
-    let _ = expr.apply(|e| {
-        count += usize::from(as_call(e).is_some());
-        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
-    });
-    count
+/// The calls of models in an expression.
+fn calls(expr: &Expr) -> Result<Vec<Expr>> {
+    let mut calls = Vec::new();
+    expr.apply(|e| {
+        calls.extend(as_call(e).map(|_| e.clone()));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(calls)
 }
 
 /// A call with what is known of its features put into the model, and without the columns that do not matter.
@@ -130,8 +146,8 @@ fn call(expr: Expr, facts: &[Fact]) -> Result<Transformed<Expr>> {
     })))
 }
 
-/// A comparison of a call with a constant as one function.
-fn comparison(expr: Expr) -> Result<Transformed<Expr>> {
+/// A comparison of a call with a constant as one function; not of a call that is needed again.
+fn comparison(expr: Expr, once: impl Fn(&Expr) -> bool) -> Result<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = &expr else {
         return Ok(Transformed::no(expr));
     };
@@ -147,7 +163,8 @@ fn comparison(expr: Expr) -> Result<Transformed<Expr>> {
         (Expr::Literal(ScalarValue::Float64(Some(bound)), _), call) => (call, *bound, op.swap()),
         _ => return Ok(Transformed::no(expr)),
     };
-    let (Expr::ScalarFunction(function), Some(side)) = (call, op.and_then(side)) else {
+    let (Expr::ScalarFunction(function), Some(side), true) = (call, op.and_then(side), once(call))
+    else {
         return Ok(Transformed::no(expr));
     };
     let Some(made) = Predict::of(&function.func).and_then(|call| call.compared(side, bound)) else {

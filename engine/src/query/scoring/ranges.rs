@@ -7,7 +7,7 @@ use alcedo_udfs::score::known::Known;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Operator};
 
-/// Conditions that are written out in a plan; more are counted.
+/// Conditions, and values of a list, that are written out in a plan.
 const SHOWN_MAX: usize = 4;
 
 /// What is known of each feature of a call's model, and the conditions it comes from as text; `None` when nothing is.
@@ -22,8 +22,13 @@ pub(super) fn known(
     for (at, arg) in predict.inputs().iter().zip(args) {
         let feature = &features[*at];
         if let Expr::Literal(value, _) = arg {
-            if let Some(value) = number(feature, value) {
-                known[*at] = Known::value(value);
+            let number = if value.is_null() {
+                Some(f64::NAN)
+            } else {
+                number(feature, value)
+            };
+            if let Some(number) = number {
+                known[*at] = Known::value(number);
                 shown.push(format!("{} = {}", feature.name, display(arg)));
             }
             continue;
@@ -73,13 +78,15 @@ fn range(feature: &Feature, test: &Test) -> Option<Known> {
         Test::Compared(op, value) => {
             let bound = number(feature, value).filter(|bound| !bound.is_nan())?;
             match op {
-                Operator::Lt | Operator::LtEq => Some(Known::up_to(bound)),
-                Operator::Gt | Operator::GtEq if floats(value) => Some(Known {
-                    // NaN is above every number.
-                    missing: true,
+                // NaN is above or, with a minus, below every number.
+                Operator::Lt | Operator::LtEq => Some(Known {
+                    missing: floats(value),
+                    ..Known::up_to(bound)
+                }),
+                Operator::Gt | Operator::GtEq => Some(Known {
+                    missing: floats(value),
                     ..Known::from(bound)
                 }),
-                Operator::Gt | Operator::GtEq => Some(Known::from(bound)),
                 _ => None,
             }
         }
@@ -104,8 +111,17 @@ fn describe(name: &str, test: &Test) -> String {
     match test {
         Test::Compared(op, value) => format!("{name} {op} {value}"),
         Test::In(values) => {
-            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-            format!("{name} in ({})", values.join(", "))
+            let first: Vec<String> = values
+                .iter()
+                .take(SHOWN_MAX)
+                .map(ToString::to_string)
+                .collect();
+            let more = if values.len() > SHOWN_MAX {
+                ", …"
+            } else {
+                ""
+            };
+            format!("{name} in ({}{more})", first.join(", "))
         }
         Test::Null => format!("{name} is null"),
         Test::NotNull => format!("{name} is not null"),

@@ -63,6 +63,9 @@ pub enum Missing {
     ZeroRight,
 }
 
+/// Kinds of [`Missing`].
+const MISSING_WAYS: usize = 5;
+
 impl Missing {
     /// Whether 0 is a missing value to these nodes.
     fn is_zero(self) -> bool {
@@ -146,6 +149,8 @@ pub struct Bins {
     thresholds: Vec<f64>,
     index: Index,
     columns: Vec<Codes>,
+    /// The column of each segment and each way to treat missing values.
+    places: Vec<[Option<usize>; MISSING_WAYS]>,
 }
 
 /// A code column of a feature.
@@ -316,7 +321,7 @@ impl Index {
         }
         // Cells over values are found faster, so they are taken whenever they tell thresholds apart. A threshold far
         // out, as training sets one between the largest number and NaN, is left to the outermost cell.
-        for (first, last) in [(0, 1), (0, 2), (1, 1), (1, 2)] {
+        for (first, last) in [(0, 1), (1, 2)] {
             let (low, high) = (thresholds[first], thresholds[count - last]);
             let grid = |cells: usize| {
                 let last = (cells - 1) as f64;
@@ -354,12 +359,14 @@ impl Bins {
     /// Bins of a feature for sorted, distinct thresholds that are not NaN.
     pub fn new(feature: usize, mut thresholds: Vec<f64>) -> Self {
         let index = Index::over(&thresholds);
+        let segments = thresholds.len().div_ceil(SEGMENT);
         thresholds.extend([f64::INFINITY; RUN_MAX]);
         Self {
             feature,
             thresholds,
             index,
             columns: Vec::new(),
+            places: vec![[None; MISSING_WAYS]; segments],
         }
     }
 
@@ -374,20 +381,17 @@ impl Bins {
         let known = &self.thresholds[..self.count()];
         let at = known.partition_point(|t| *t < threshold);
         let first = at - at % SEGMENT;
-        let same = |c: &&Codes| c.first == first && c.missing == missing;
-        let column = match self.columns.iter().find(same) {
-            Some(codes) => codes.column,
-            None => {
-                let column = *next;
-                *next += 1;
-                self.columns.push(Codes {
-                    column,
-                    first,
-                    missing,
-                });
-                column
-            }
-        };
+        let place = &mut self.places[at / SEGMENT][missing as usize];
+        let column = *place.get_or_insert_with(|| {
+            let column = *next;
+            *next += 1;
+            self.columns.push(Codes {
+                column,
+                first,
+                missing,
+            });
+            column
+        });
         (column, (at - first) as u8)
     }
 
@@ -495,7 +499,7 @@ impl Bins {
         }
     }
 
-    /// How many thresholds are below each value; none below NaN.
+    /// How many thresholds are below each value; any number for NaN.
     fn count_below(&self, values: &[f64], counts: &mut [u32]) {
         let known = self.count();
         match &self.index {

@@ -18,7 +18,7 @@ use crate::score::features::{Column, Features};
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Bytes of codes that a batch of blocks may have: half a second cache level.
+/// Bytes of codes and sums that a batch of blocks may have: half a second cache level.
 const BATCH_BYTES: usize = 256 << 10;
 
 /// Blocks that a batch may have.
@@ -124,14 +124,16 @@ impl<'a> Batch<'a> {
         rows: usize,
         scratch: &'a mut Scratch,
     ) -> (Self, usize) {
-        let lines = if rows <= LINE_ROWS {
+        let wide =
+            program.columns() * BLOCK_ROWS > BATCH_BYTES || outputs * 8 > BATCH_BYTES / BLOCK_ROWS;
+        let lines = if rows <= LINE_ROWS || wide {
             1
         } else {
             BLOCK_ROWS / LINE_ROWS
         };
         let block_rows = lines * LINE_ROWS;
-        let fitting = BATCH_BYTES / (program.columns() * block_rows).max(1);
-        let blocks = fitting
+        let row_bytes = program.columns() + outputs * size_of::<f64>();
+        let blocks = (BATCH_BYTES / (row_bytes * block_rows))
             .clamp(1, BATCH_BLOCKS_MAX)
             .min(rows.div_ceil(block_rows).max(1));
         let batch = Self::new(program, outputs, lines, scratch, blocks);

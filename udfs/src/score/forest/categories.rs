@@ -10,8 +10,11 @@ use std::collections::HashMap;
 /// Sets that a byte of the table holds.
 const SETS_PER_BYTE: usize = 8;
 
-/// Largest table of a feature, bytes.
-const TABLE_MAX: usize = 16 << 20;
+/// Most bytes of all tables of a forest.
+pub const TABLES_MAX: usize = 32 << 20;
+
+/// Most members of all sets of a feature, counted as often as they occur.
+const KNOWN_MAX: usize = 4 << 20;
 
 /// The sets of a feature and their code columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,24 +38,25 @@ enum Numbers {
 
 impl Categories {
     /// Takes a feature's sets, bit c of word w being category `32 w + c`, with the column of each; `None` when the
-    /// table would be too large.
-    pub fn new(feature: usize, sets: &[(&[u32], usize)]) -> Option<Self> {
+    /// table would be larger than `bytes_left`.
+    pub fn new(feature: usize, sets: &[(&[u32], usize)], bytes_left: &mut usize) -> Option<Self> {
         let mut known: Vec<u32> = Vec::new();
         for (words, _) in sets {
             known.extend(members(words));
-            // Sets repeat each other's members; what is kept stays as small as what differs.
-            if known.len() > TABLE_MAX {
+            // Sets repeat each other's members: what is kept stays as small as what differs.
+            if known.len() > KNOWN_MAX {
                 known.sort_unstable();
                 known.dedup();
+                if known.len() > KNOWN_MAX / 2 {
+                    return None;
+                }
             }
         }
         known.sort_unstable();
         known.dedup();
         let count = known.len() + 1;
         let bytes = sets.len().div_ceil(SETS_PER_BYTE);
-        if count.checked_mul(bytes)? > TABLE_MAX {
-            return None;
-        }
+        *bytes_left = bytes_left.checked_sub(count.checked_mul(bytes)?)?;
         let highest = known.last().map_or(0, |c| *c as usize);
         let numbered = known.iter().zip(1_u32..);
         let numbers = if highest < 8 * count + 1024 {

@@ -1,7 +1,7 @@
 //! Compiles trees to the operations of `program`.
 
 use super::bins::{Bins, Missing, settled};
-use super::categories::Categories;
+use super::categories::{Categories, TABLES_MAX};
 use super::early;
 use super::program::{
     BLEND_LEAVES_MAX, CONSTANTS, Chunk, Code, Form, Op, Program, Question, SLOT_LINES, SLOTS, Step,
@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
 const CHUNK_BYTES: usize = 16 << 10;
 
+/// Most code columns.
+const COLUMNS_MAX: usize = 1 << 17;
+
 /// Words of category sets that may be looked at, beyond those there are.
 const SET_WORDS_MAX: usize = 1 << 22;
 
@@ -25,6 +28,9 @@ impl Program {
         for (number, tree) in trees.iter().enumerate() {
             let before = number.checked_sub(1).map(|n| &trees[n]);
             compiler.tree(tree, before, number % outputs);
+        }
+        if compiler.program.columns > COLUMNS_MAX {
+            return None;
         }
         compiler.program.single.finish();
         compiler.program.rest = early::rest(&compiler.program);
@@ -334,6 +340,7 @@ fn categories<'a>(
 ) -> Option<Vec<Categories>> {
     ordered.sort_by_key(|(feature, _)| *feature);
     let mut made = Vec::new();
+    let mut bytes_left = TABLES_MAX;
     for group in ordered.chunk_by(|a, b| a.0 == b.0) {
         let mut of_feature = Vec::with_capacity(group.len());
         for set in group {
@@ -343,7 +350,11 @@ fn categories<'a>(
             of_feature.push((set.1, *columns));
             *columns += 1;
         }
-        made.push(Categories::new(group[0].0 as usize, &of_feature)?);
+        made.push(Categories::new(
+            group[0].0 as usize,
+            &of_feature,
+            &mut bytes_left,
+        )?);
     }
     Some(made)
 }

@@ -1,5 +1,7 @@
-//! Tree ensembles in LightGBM's text form: `parse` reads them, `tree` says what a tree means, `scalar` scores,
-//! `objective` transforms.
+//! Forests of decision trees. `parse` reads LightGBM's text, `tree` says what a tree means, `scalar` scores plainly and
+//! `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
+//! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows and `early` ends
+//! early. `prune` makes a forest for rows of which something is known.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -40,6 +42,9 @@ pub const LOADER: Loader = Loader {
     detect: parse::detect,
     load: |bytes| Ok(Arc::new(parse::parse(bytes)?)),
 };
+
+/// Share of nodes that may be left for a forest of its own.
+const NODES_LEFT_MAX: f64 = 0.7;
 
 /// Rows from which it pays to compile a forest: it takes as long as scoring some hundred rows plainly.
 const ROWS_TO_COMPILE: usize = 256;
@@ -113,11 +118,22 @@ impl Forest {
         self.program.get_or_init(compile).as_ref()
     }
 
-    /// The forest without the nodes that what is known decides. It is compiled once it has scored some rows.
-    pub(crate) fn pruned(&self, known: &[Known]) -> Self {
+    /// The forest without the nodes that what is known decides; `None` when too many are left to make up for compiling
+    /// another forest, which happens once it has scored some rows.
+    pub(crate) fn pruned(&self, known: &[Known]) -> Option<Self> {
+        let left: usize = self.trees.iter().map(|t| prune::count(t, known)).sum();
+        if left as f64 > NODES_LEFT_MAX * self.nodes() as f64 {
+            return None;
+        }
         let trees = self.trees.iter().map(|t| prune::prune(t, known)).collect();
         let features = self.features.clone();
-        Self::uncompiled(features, trees, self.outputs, self.objective, self.average)
+        Some(Self::uncompiled(
+            features,
+            trees,
+            self.outputs,
+            self.objective,
+            self.average,
+        ))
     }
 
     /// Decisions of all trees.
@@ -154,17 +170,18 @@ impl Forest {
         match self.ready(features.rows()) {
             Some(program) if self.outputs == 1 && features.rows() > 1 => {
                 early::score(level, program, limits, features, scratch, out);
-                Ok(())
             }
-            _ => self.score_at(level, features, scratch, out),
+            Some(program) => blend::score(level, program, self.outputs, features, scratch, out),
+            None => self.score_plainly(features, scratch, out),
         }
+        Ok(())
     }
 
     /// The compiled trees, unless so few rows are scored that compiling does not pay off.
     fn ready(&self, rows: usize) -> Option<&Program> {
         match self.program.get() {
             Some(program) => program.as_ref(),
-            None if self.rows.fetch_add(rows, Ordering::Relaxed) < ROWS_TO_COMPILE => None,
+            None if self.rows.fetch_add(rows, Ordering::Relaxed) + rows < ROWS_TO_COMPILE => None,
             None => self.program(),
         }
     }
@@ -234,7 +251,7 @@ impl Scorer for Forest {
         self.score_within_at(Level::best(), features, limits, scratch, out)
     }
 
-    fn grows(&self) -> bool {
+    fn is_monotone(&self) -> bool {
         self.outputs == 1
     }
 
@@ -243,12 +260,11 @@ impl Scorer for Forest {
     }
 
     fn restricted(&self, known: &[Known]) -> Option<Restricted> {
-        let forest = self.pruned(known);
-        let (nodes, nodes_before) = (forest.nodes(), self.nodes());
-        (nodes < nodes_before).then(|| Restricted {
-            scorer: Arc::new(forest),
-            nodes,
-            nodes_before,
+        let forest = Arc::new(self.pruned(known)?);
+        Some(Restricted {
+            nodes: forest.nodes(),
+            nodes_before: self.nodes(),
+            scorer: forest,
         })
     }
 

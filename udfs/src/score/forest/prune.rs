@@ -6,9 +6,6 @@
 use super::tree::{Node, Split, Tree};
 use crate::score::known::Known;
 
-/// Categories that are looked up one by one.
-const CATEGORIES_MAX: f64 = 4096.0;
-
 /// The tree without the nodes that what is known decides; `known` has an entry per feature.
 pub fn prune(tree: &Tree, known: &[Known]) -> Tree {
     let settle = |mut at: i32| {
@@ -55,6 +52,27 @@ pub fn prune(tree: &Tree, known: &[Known]) -> Tree {
     pruned
 }
 
+/// How many nodes [`prune`] leaves.
+pub fn count(tree: &Tree, known: &[Known]) -> usize {
+    let mut count = 0;
+    let mut open = vec![if tree.nodes.is_empty() { !0 } else { 0_i32 }];
+    while let Some(at) = open.pop() {
+        if at < 0 {
+            continue;
+        }
+        let node = &tree.nodes[at as usize];
+        match side(node, &tree.sets, known[node.feature as usize]) {
+            Some(true) => open.push(node.left),
+            Some(false) => open.push(node.right),
+            None => {
+                count += 1;
+                open.extend([node.left, node.right]);
+            }
+        }
+    }
+    count
+}
+
 /// The side that all rows go to: true is left.
 fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
     let (mut left, mut right) = (false, false);
@@ -75,15 +93,14 @@ fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
                     goes(left);
                 }
             }
-            Split::Category { .. } => {
-                let (low, high) = (known.low.trunc(), known.high.trunc());
-                if high - low > CATEGORIES_MAX {
-                    return None;
+            Split::Category { start, words } => {
+                let words = &sets[start as usize..][..words as usize];
+                let (any, all) = members(words, known);
+                if any {
+                    goes(true);
                 }
-                let mut category = low;
-                while category <= high {
-                    goes(node.split.goes_left(category, sets));
-                    category += 1.0;
+                if !all {
+                    goes(false);
                 }
             }
         }
@@ -94,4 +111,28 @@ fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
         // Both sides, or no row at all.
         _ => None,
     }
+}
+
+/// Whether any and whether all of the values that a feature can have are categories of a set.
+fn members(words: &[u32], known: Known) -> (bool, bool) {
+    // Numbers are cut towards zero; what is no category is in no set.
+    let first = known.low.trunc().max(0.0) as u64;
+    let last = known.high.trunc().min(f64::from(u32::MAX)).max(-1.0);
+    if last < 0.0 || known.low.trunc() > last {
+        return (false, false);
+    }
+    let last = last as u64;
+    let categories = known.low > -1.0 && known.high < f64::from(1_u32 << 31);
+    let (mut any, mut all) = (false, categories);
+    for (at, word) in words.iter().enumerate() {
+        let from = at as u64 * 32;
+        let (low, high) = (first.max(from), last.min(from + 31));
+        if low > high {
+            continue;
+        }
+        let wanted = (u32::MAX << (low - from)) & (u32::MAX >> (31 - (high - from)));
+        any |= word & wanted != 0;
+        all &= word & wanted == wanted;
+    }
+    (any, all && last < 32 * words.len() as u64)
 }

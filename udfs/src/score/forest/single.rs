@@ -16,6 +16,9 @@ use std::ops::Range;
 /// Leaves that bits are kept of.
 pub const BITS: usize = 64;
 
+/// Nodes of a code column that are looked at one by one.
+const SEARCHED: usize = 16;
+
 /// Trees that are walked side by side.
 const WALKERS: usize = 16;
 
@@ -46,8 +49,8 @@ struct Cut {
 pub struct Single {
     /// For each code column its nodes, by threshold.
     columns: Vec<Vec<Cut>>,
-    /// For each code column how many of its nodes have a threshold below the code.
-    reach: Vec<[u32; 256]>,
+    /// For each code column with many nodes how many of them have a threshold below the code.
+    reach: Vec<Option<Box<[u32; 256]>>>,
     /// Number of trees with bits.
     bits: u32,
     /// The walks' steps in the program.
@@ -89,11 +92,15 @@ impl Single {
     pub fn finish(&mut self) {
         for nodes in &mut self.columns {
             nodes.sort_by_key(|node| node.threshold);
-            let mut reach = [0; 256];
+            if nodes.len() <= SEARCHED {
+                self.reach.push(None);
+                continue;
+            }
+            let mut reach = Box::new([0; 256]);
             for (code, reach) in reach.iter_mut().enumerate() {
                 *reach = nodes.partition_point(|n| usize::from(n.threshold) < code) as u32;
             }
-            self.reach.push(reach);
+            self.reach.push(Some(reach));
         }
     }
 
@@ -103,6 +110,7 @@ impl Single {
         cuts * size_of::<Cut>()
             + size_of_val(&self.columns[..])
             + size_of_val(&self.reach[..])
+            + self.reach.iter().flatten().count() * size_of::<[u32; 256]>()
             + size_of_val(&self.walks[..])
             + size_of_val(&self.trees[..])
     }
@@ -122,7 +130,14 @@ pub fn score(program: &Program, features: &Features, scratch: &mut Scratch, out:
     bits.clear();
     bits.resize(single.bits as usize, u64::MAX);
     for ((nodes, reach), code) in single.columns.iter().zip(&single.reach).zip(codes.iter()) {
-        for node in &nodes[..reach[usize::from(*code)] as usize] {
+        let end = match reach {
+            Some(reach) => reach[usize::from(*code)] as usize,
+            None => nodes
+                .iter()
+                .take_while(|node| node.threshold < *code)
+                .count(),
+        };
+        for node in &nodes[..end] {
             bits[node.bits as usize] &= node.mask;
         }
     }

@@ -289,9 +289,10 @@ impl Scorer for OnnxModel {
     }
 
     fn restricted(&self, known: &[Known]) -> Option<Restricted> {
-        let forest = self.forest.pruned(known);
-        let (nodes, nodes_before) = (forest.nodes(), self.forest.nodes());
-        (nodes < nodes_before).then(|| Restricted {
+        let forest = self.forest.pruned(known)?;
+        Some(Restricted {
+            nodes: forest.nodes(),
+            nodes_before: self.forest.nodes(),
             scorer: Arc::new(Self {
                 forest,
                 task: self.task,
@@ -299,8 +300,6 @@ impl Scorer for OnnxModel {
                 program: Arc::clone(&self.program),
                 classes: self.classes.clone(),
             }),
-            nodes,
-            nodes_before,
         })
     }
 
