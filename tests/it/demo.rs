@@ -4,6 +4,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tokio_postgres::SimpleQueryMessage;
+
 use crate::harness::clients::{Session, connect, describe};
 use crate::harness::process::{Finished, Process, run};
 use crate::harness::{binary, http, root};
@@ -119,13 +121,17 @@ async fn follow(session: &Session, page: &str) -> usize {
 
 /// Whether a line has the parts of `wanted` in their order.
 fn stands_in(wanted: &str, lines: &str) -> bool {
-    let fits = |line: &str| {
-        wanted.split('…').try_fold(line, |rest, part| {
-            rest.find(part.trim())
-                .map(|at| &rest[at + part.trim().len()..])
+    fn fits(line: &str, wanted: &str) -> bool {
+        let mut rest = line;
+        wanted.split('…').all(|part| match rest.find(part.trim()) {
+            Some(at) => {
+                rest = &rest[at + part.trim().len()..];
+                true
+            }
+            None => false,
         })
-    };
-    lines.lines().any(|line| fits(line).is_some())
+    }
+    lines.lines().any(|line| fits(line, wanted))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
