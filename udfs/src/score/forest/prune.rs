@@ -9,6 +9,9 @@ use crate::score::known::Known;
 /// Categories that are looked up one by one.
 const CATEGORIES_MAX: f64 = 4096.0;
 
+/// Numbers from here on are no category.
+const CATEGORIES_END: f64 = (1_u32 << 31) as f64;
+
 /// The tree without the nodes that what is known decides; `known` has an entry per feature.
 pub fn prune(tree: &Tree, known: &[Known]) -> Tree {
     let settle = |mut at: i32| {
@@ -76,7 +79,9 @@ fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
                 }
             }
             Split::Category { .. } => {
-                let (low, high) = (known.low.trunc(), known.high.trunc());
+                // All below 0 are alike, and all behind the last category: so numbers stay small enough to be counted.
+                let category = |value: f64| value.trunc().clamp(-1.0, CATEGORIES_END);
+                let (low, high) = (category(known.low), category(known.high));
                 if high - low > CATEGORIES_MAX {
                     return None;
                 }
@@ -93,5 +98,31 @@ fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
         (false, true) => Some(false),
         // Both sides, or no row at all.
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that adding 1 does not change, or that have no difference, are categories like any other.
+    #[test]
+    fn huge_categories_go_right() {
+        let node = Node {
+            split: Split::Category { start: 0, words: 1 },
+            feature: 0,
+            left: !0,
+            right: !1,
+        };
+        for value in [f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -1e18, 1e16] {
+            let known = Known::value(value);
+            assert_eq!(side(&node, &[u32::MAX], known), Some(false), "{value}");
+            let below = Known::up_to(value);
+            let right = (value < 0.0).then_some(false);
+            assert_eq!(side(&node, &[u32::MAX], below), right, "up to {value}");
+        }
+        let known = Known::from(31.5).and(Known::up_to(32.0));
+        assert_eq!(side(&node, &[u32::MAX], known), None);
+        assert_eq!(side(&node, &[u32::MAX], Known::value(-0.5)), Some(true));
     }
 }
