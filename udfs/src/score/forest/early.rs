@@ -26,8 +26,16 @@ pub struct Rest {
     pub high: f64,
 }
 
-/// For each chunk what the trees behind it can add to the score of a forest with one output.
+/// For each chunk what the trees behind it can add to the score of a forest with one output. Nothing bounds linear
+/// leaves, nor what additions to sums as large as theirs lose.
 pub fn rest(program: &Program) -> Vec<Rest> {
+    if program.codes().iter().any(|tree| !tree.linear.is_empty()) {
+        let anything = Rest {
+            low: f64::NEG_INFINITY,
+            high: f64::INFINITY,
+        };
+        return vec![anything; program.chunks().len()];
+    }
     let count = program.codes().len() as f64;
     let magnitude = |tree: &[f64]| tree.iter().fold(0.0_f64, |most, leaf| most.max(leaf.abs()));
     let leaves = |tree: usize| &program.leaves()[program.codes()[tree].leaves.clone()];
@@ -43,16 +51,11 @@ pub fn rest(program: &Program) -> Vec<Rest> {
     for chunk in program.chunks().iter().rev() {
         found.push(rest);
         for tree in chunk.clone() {
-            if program.codes()[tree].linear.is_empty() {
-                rest.low += leaves(tree).iter().copied().fold(f64::INFINITY, f64::min);
-                rest.high += leaves(tree)
-                    .iter()
-                    .copied()
-                    .fold(f64::NEG_INFINITY, f64::max);
-            } else {
-                rest.low = f64::NEG_INFINITY;
-                rest.high = f64::INFINITY;
-            }
+            rest.low += leaves(tree).iter().copied().fold(f64::INFINITY, f64::min);
+            rest.high += leaves(tree)
+                .iter()
+                .copied()
+                .fold(f64::NEG_INFINITY, f64::max);
         }
     }
     found.reverse();
