@@ -14,8 +14,9 @@ use std::ops::Range;
 /// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// Words of category sets that may be looked at, beyond those there are.
-const SET_WORDS_MAX: usize = 1 << 22;
+/// Words of category sets that may be looked at, beyond those there are: only nodes that share a set, which no trainer
+/// writes, need any, and each feature that shares a large one has a table of its own.
+const SET_WORDS_MAX: usize = 1 << 16;
 
 impl Program {
     /// Compiles trees whose shape was checked; tree i adds to score `i % outputs`. `None` when the sets of its

@@ -438,6 +438,32 @@ fn scores_within_limits_of_linear_leaves() {
     }
 }
 
+/// A set that nodes of many features share is not laid out for each of them.
+#[test]
+fn shared_sets_take_no_memory() {
+    let (features, words) = (300, 3000);
+    let node = |feature: i32| Node {
+        split: Split::Category { start: 0, words },
+        feature: feature as u32,
+        left: !feature,
+        right: if feature + 1 < features {
+            feature + 1
+        } else {
+            !features
+        },
+    };
+    let tree = Tree {
+        nodes: (0..features).map(node).collect(),
+        leaves: vec![1.0; features as usize + 1],
+        sets: vec![u32::MAX; words as usize],
+        ..Tree::default()
+    };
+    assert_eq!(tree.check_shape(), Ok(()));
+    let names = (0..features).map(|f| Feature::numeric(format!("f{f}")));
+    let forest = Forest::new(names.collect(), vec![tree], 1, Objective::Identity, false);
+    assert!(forest.memory_bytes() < 1 << 20);
+}
+
 /// Shapes of every size and kind, from a seed each.
 #[test]
 fn levels_equal_the_plain_scorer() {
