@@ -126,7 +126,7 @@ fn nothing_names_a_machine() {
         let Ok(text) = std::fs::read_to_string(path) else {
             return;
         };
-        if name == "Cargo.lock" || name == "LICENSE" || name == "tests/it/tidy/files.rs" {
+        if name.ends_with("Cargo.lock") || name == "LICENSE" || name == "tests/it/tidy/files.rs" {
             return;
         }
         for (number, line) in text.lines().enumerate() {

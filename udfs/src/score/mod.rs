@@ -7,7 +7,7 @@ pub mod column;
 pub mod features;
 pub mod forest;
 pub mod known;
-mod onnx;
+pub mod onnx;
 
 use crate::error::ScoreError;
 use arrow::array::ArrayRef;

@@ -10,6 +10,9 @@
 //! **Safety.** As in `avx512`: everything but memory access is safe code, [`Program::compile`] promises that columns
 //! and lines are within their slices, and [`check`] checks the slices' lengths.
 //!
+//! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
+//! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
+//!
 //! Papers: see `program`.
 
 use super::bins::{LINE_ROWS, Line};

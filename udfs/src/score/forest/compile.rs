@@ -17,8 +17,9 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// Most code columns.
 const COLUMNS_MAX: usize = 1 << 17;
 
-/// Words of category sets that may be looked at, beyond those there are.
-const SET_WORDS_MAX: usize = 1 << 22;
+/// Words of category sets that may be looked at, beyond those there are: only nodes that share a set, which no trainer
+/// writes, need any, and each feature that shares a large one has a table of its own.
+const SET_WORDS_MAX: usize = 1 << 16;
 
 impl Program {
     /// Compiles trees whose shape was checked; tree i adds to score `i % outputs`. `None` when the sets of its

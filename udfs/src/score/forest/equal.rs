@@ -400,6 +400,70 @@ fn scores_within_limits() {
     }
 }
 
+/// A sum that linear leaves made so large that the other trees' numbers are lost in it.
+#[test]
+fn scores_within_limits_of_linear_leaves() {
+    let first = Tree {
+        leaves: vec![0.0],
+        linear: vec![Linear {
+            constant: 0.0,
+            terms: vec![(0, 1.0)],
+        }],
+        ..Tree::default()
+    };
+    let rest = (0..2000).map(|tree| Tree {
+        nodes: vec![Node {
+            split: Split::AtMost(f64::from(tree)),
+            feature: 0,
+            left: !0,
+            right: !1,
+        }],
+        leaves: vec![7.0; 2],
+        ..Tree::default()
+    });
+    let trees = std::iter::once(first).chain(rest);
+    let features = vec![Feature::numeric("f")];
+    let forest = Forest::new(features, trees.collect(), 1, Objective::Identity, false);
+    let features = Features::new(vec![Column::Values(vec![1e17; 100].into())], 100).unwrap();
+    let limits = Limits {
+        low: 1e17,
+        high: 1e17 + 1600.0,
+    };
+    for level in Level::available() {
+        let mut got = vec![f64::NAN; 100];
+        forest
+            .score_within_at(*level, &features, limits, &mut Scratch::default(), &mut got)
+            .unwrap();
+        assert_eq!(got, [1e17; 100], "{}", level.name());
+    }
+}
+
+/// A set that nodes of many features share is not laid out for each of them.
+#[test]
+fn shared_sets_take_no_memory() {
+    let (features, words) = (300, 3000);
+    let node = |feature: i32| Node {
+        split: Split::Category { start: 0, words },
+        feature: feature as u32,
+        left: !feature,
+        right: if feature + 1 < features {
+            feature + 1
+        } else {
+            !features
+        },
+    };
+    let tree = Tree {
+        nodes: (0..features).map(node).collect(),
+        leaves: vec![1.0; features as usize + 1],
+        sets: vec![u32::MAX; words as usize],
+        ..Tree::default()
+    };
+    assert_eq!(tree.check_shape(), Ok(()));
+    let names = (0..features).map(|f| Feature::numeric(format!("f{f}")));
+    let forest = Forest::new(names.collect(), vec![tree], 1, Objective::Identity, false);
+    assert!(forest.memory_bytes() < 1 << 20);
+}
+
 /// Shapes of every size and kind, from a seed each.
 #[test]
 fn levels_equal_the_plain_scorer() {

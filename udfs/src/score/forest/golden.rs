@@ -362,6 +362,11 @@ fn each_check_refuses() {
         ("right_child", Box::new(first("-1"))),
         ("split_feature", Box::new(first("5"))),
         ("threshold", Box::new(first("nan"))),
+        // Of numeric splits any number is a threshold, of categorical ones the number of a set.
+        (
+            "threshold",
+            Box::new(|line| line.split(' ').map(|_| "1e300 ").collect()),
+        ),
         ("decision_type", Box::new(first("12"))),
         ("cat_boundaries", Box::new(first("1"))),
         ("cat_threshold", Box::new(|line| format!("{line} 1"))),

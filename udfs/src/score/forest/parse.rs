@@ -359,8 +359,9 @@ fn split(decision: u8, threshold: f64, bounds: &[u32]) -> Result<Split, ScoreErr
             decision & DECISION_DEFAULT_LEFT != 0,
         ));
     }
+    // A huge threshold is the largest `usize`: nothing may be added to it.
     let set = threshold as usize;
-    if threshold.fract() != 0.0 || threshold < 0.0 || set + 1 >= bounds.len() {
+    if threshold.fract() != 0.0 || threshold < 0.0 || set >= bounds.len() - 1 {
         return bad(format!("categorical split {threshold} is out of range"));
     }
     Ok(Split::Category {

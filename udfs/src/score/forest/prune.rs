@@ -136,3 +136,29 @@ fn members(words: &[u32], known: Known) -> (bool, bool) {
     }
     (any, all && last < 32 * words.len() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that adding 1 does not change, or that have no difference, are categories like any other.
+    #[test]
+    fn huge_categories_go_right() {
+        let node = Node {
+            split: Split::Category { start: 0, words: 1 },
+            feature: 0,
+            left: !0,
+            right: !1,
+        };
+        for value in [f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -1e18, 1e16] {
+            let known = Known::value(value);
+            assert_eq!(side(&node, &[u32::MAX], known), Some(false), "{value}");
+            let below = Known::up_to(value);
+            let right = (value < 0.0).then_some(false);
+            assert_eq!(side(&node, &[u32::MAX], below), right, "up to {value}");
+        }
+        let known = Known::from(31.5).and(Known::up_to(32.0));
+        assert_eq!(side(&node, &[u32::MAX], known), None);
+        assert_eq!(side(&node, &[u32::MAX], Known::value(-0.5)), Some(true));
+    }
+}

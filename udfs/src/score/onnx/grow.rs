@@ -237,8 +237,8 @@ impl<'a> Grower<'a> {
                 Ok(vec![Planned { split, left, right }])
             }
             Question::In(_) => {
-                let (values, out) = self.chain(at);
-                self.spend(values.len())?;
+                let (values, out, length) = self.chain(at);
+                self.spend(length)?;
                 let nan_holds =
                     nan_holds || reading.nan_holds(&Question::In(values.clone()), false);
                 let (inside, out) = (Next::To(node.yes), Next::To(out));
@@ -251,24 +251,27 @@ impl<'a> Grower<'a> {
         }
     }
 
-    /// The values of a chain of equalities that lead to the same node, and where it ends.
-    fn chain(&self, at: u32) -> (Vec<f64>, Link) {
+    /// The values of a chain of equalities that lead to the same node, where it ends, and how long it is.
+    fn chain(&self, at: u32) -> (Vec<f64>, Link, usize) {
         let first = &self.ensemble.nodes[at as usize];
-        let (mut values, mut out) = (Vec::new(), Link::Node(at));
+        let (mut values, mut out, mut length) = (Vec::new(), Link::Node(at), 0);
         while let Link::Node(at) = out {
             let node = &self.ensemble.nodes[at as usize];
             let same = node.feature == first.feature
                 && node.yes == first.yes
                 && node.nan_holds == first.nan_holds;
             match &node.question {
-                Question::In(set) if same => values.extend(set),
+                Question::In(set) if same => {
+                    values.extend(set);
+                    length += set.len().max(1);
+                }
                 _ => break,
             }
             out = node.no;
         }
         values.sort_unstable_by(f64::total_cmp);
         values.dedup();
-        (values, out)
+        (values, out, length)
     }
 
     /// A split on categories.

@@ -428,6 +428,16 @@ fn sharing_is_limited() {
         let error = read(&trees(&nodes)).unwrap_err();
         assert!(matches!(error, ScoreError::Unsupported(_)), "{error}");
     }
+    // One long chain that asks the same again and again, and is entered everywhere.
+    let n = 3000;
+    let mut nodes: Vec<(&str, i64, i64)> = (0..n).map(|k| ("BRANCH_LEQ", n + k, k + 1)).collect();
+    nodes.extend((0..n).map(|k| ("BRANCH_EQ", 2 * n, n + k + 1)));
+    nodes.push(("LEAF", 0, 0));
+    let mut chain = trees(&nodes);
+    let values = attribute(&mut chain.graph.as_mut().unwrap().nodes[0], "nodes_values");
+    values.floats.fill(0.5);
+    let error = read(&chain).unwrap_err();
+    assert!(matches!(error, ScoreError::Unsupported(_)), "{error}");
     // A ring further down.
     let ring = [
         ("BRANCH_LEQ", 1, 3),

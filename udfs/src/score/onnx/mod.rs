@@ -30,7 +30,9 @@ mod scaling;
 mod split;
 mod version5;
 
-use super::{Loaded, Loader};
+pub use model::OnnxModel;
+
+use super::Loader;
 use crate::error::ScoreError;
 use std::sync::Arc;
 
@@ -38,16 +40,17 @@ use std::sync::Arc;
 pub const LOADER: Loader = Loader {
     kind: "onnx",
     detect: proto::looks_like_model,
-    load,
+    load: |bytes| Ok(Arc::new(parse(bytes)?)),
 };
 
-fn load(bytes: &[u8]) -> Loaded {
+/// Reads and checks a model.
+pub fn parse(bytes: &[u8]) -> Result<OnnxModel, ScoreError> {
     let file = match proto::decode(bytes) {
         Ok(file) => file,
         Err(what) => return bad(what),
     };
     match &file.graph {
-        Some(graph) => Ok(Arc::new(model::OnnxModel::of(graph)?)),
+        Some(graph) => OnnxModel::of(graph),
         None => bad("the file has no graph"),
     }
 }

@@ -32,7 +32,7 @@ pub struct OnnxModel {
 
 impl OnnxModel {
     /// The model of a file's graph.
-    pub fn of(graph: &proto::Graph) -> Result<Self, ScoreError> {
+    pub(super) fn of(graph: &proto::Graph) -> Result<Self, ScoreError> {
         let state = Graph::read(graph)?;
         let (mut scores, labels) = outputs(&state, graph)?;
         let mut pick = labels.as_ref().map(|l| l.pick.clone());
