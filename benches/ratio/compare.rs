@@ -129,7 +129,7 @@ impl Report {
     }
 
     fn hold(&mut self, name: &str, ratio: f64, floor: Option<f64>) {
-        if let Some(floor) = floor.filter(|floor| !(ratio >= *floor)) {
+        if let Some(floor) = floor.filter(|floor| ratio.is_nan() || ratio < *floor) {
             eprintln!("{name}: {ratio} is under the recorded floor of {floor}");
             self.failed = true;
         }

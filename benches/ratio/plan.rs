@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use alcedo_engine::session::SessionOptions;
 use alcedo_engine::{Components, Config, Engine, Session};
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use tokio::runtime::Runtime;

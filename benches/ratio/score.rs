@@ -208,8 +208,20 @@ fn single(
     };
     report.measure(
         &case,
-        || rows().try_for_each(|row| our_score(row).map(|score| drop(black_box(score)))),
-        || rows().try_for_each(|row| theirs.score(row).map(|score| drop(black_box(score)))),
+        || {
+            rows().try_for_each(|row| {
+                our_score(row).map(|score| {
+                    black_box(score);
+                })
+            })
+        },
+        || {
+            rows().try_for_each(|row| {
+                theirs.score(row).map(|score| {
+                    black_box(score);
+                })
+            })
+        },
     )
 }
 

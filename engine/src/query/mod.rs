@@ -2,7 +2,7 @@
 //!
 //! `context` finds names, `planning` makes plans, `parameters` finds their parameters, `run` runs them, `stoppable` lets
 //! them be stopped; `state` is the one place that sets DataFusion up. `call` writes calls; `names`, `numbers`, `literals`,
-//! `spellings`, `operators`, `arithmetic`, `casts`, `days`, `text_forms`, `multisets`, `sole`, `correlated`,
+//! `spellings`, `operators`, `arithmetic`, `casts`, `float_comparisons`, `days`, `text_forms`, `multisets`, `sole`, `correlated`,
 //! `short_circuit` and `sql_types` make it answer as PostgreSQL does; `error` turns its errors into ours, `missing` names
 //! functions that are not there. `predict` and `table_functions` bind models, `scoring` looks into them; `system` holds the catalog's tables;
 //! `variables` sets session variables.
@@ -15,6 +15,7 @@ mod correlated;
 mod days;
 pub mod dependencies;
 pub use crate::error::datafusion as error;
+mod float_comparisons;
 mod json_arrow;
 mod literals;
 mod missing;

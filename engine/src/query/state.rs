@@ -4,6 +4,7 @@ use super::Context;
 use super::arithmetic::CheckedArithmetic;
 use super::correlated::CorrelatedSubqueries;
 use super::error::from_datafusion;
+use super::float_comparisons::FloatComparisons;
 use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::multisets::Multisets;
@@ -21,7 +22,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
-use datafusion::optimizer::Optimizer;
+use datafusion::optimizer::{Analyzer, Optimizer};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::num::NonZeroUsize;
@@ -64,12 +65,15 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     options.execution.parquet.pushdown_filters = true;
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(ShortCircuits));
+    let mut analyzer_rules = Analyzer::new().rules;
+    analyzer_rules.insert(0, Arc::new(FloatComparisons));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
         .with_type_planner(Arc::new(SqlTypes))
         .with_physical_optimizer_rules(rules)
+        .with_analyzer_rules(analyzer_rules)
         .with_optimizer_rules(Scoring::among(Optimizer::new().rules))
         .build();
     // Ahead of the package's own reading of `->`, whose values have no type that clients know.

@@ -25,6 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Scorers for some rows that a model keeps.
 const RESTRICTED_MAX: usize = 8;
 
+/// What is known, and the scorer for it.
+type Kept = (Arc<[Known]>, Option<Restricted>);
+
 /// What a plan is told of a model version beside its scorer.
 #[derive(Debug, Clone)]
 pub struct ModelSpec {
@@ -63,7 +66,7 @@ pub struct PinnedModel {
     /// Buffers that are not in use.
     idle: Mutex<Vec<Scratch>>,
     /// Scorers for rows of which something is known, the last asked for first; `None` where none pays.
-    restricted: Mutex<Vec<(Arc<[Known]>, Option<Restricted>)>>,
+    restricted: Mutex<Vec<Kept>>,
 }
 
 impl PinnedModel {

@@ -114,41 +114,22 @@ fn after(plan: &LogicalPlan) -> Vec<Fact> {
 
 /// The facts of a condition that is true.
 fn read(condition: &Expr) -> Vec<Fact> {
-    let of = |column: &Column, test: Test| Fact {
-        column: column.clone(),
-        test,
-    };
     match condition {
         // `a = 1 OR a = 2`, as short lists are written by then.
         Expr::BinaryExpr(BinaryExpr {
             left,
             op: Operator::Or,
             right,
-        }) => match (&read(left)[..], &read(right)[..]) {
-            ([one], [other]) if one.column == other.column => {
-                match (one.values(), other.values()) {
-                    (Some(values), Some(others)) => {
-                        vec![of(&one.column, Test::In([values, others].concat()))]
-                    }
-                    _ => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
-        },
+        }) => either(&read(left), &read(right)).into_iter().collect(),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (side, value, op) = match (left.as_ref(), right.as_ref()) {
-                (side, Expr::Literal(value, _)) => (side, value, Some(*op)),
-                (Expr::Literal(value, _), side) => (side, value, op.swap()),
+                (side, value @ Expr::Literal(..)) => (side, value, Some(*op)),
+                (value @ Expr::Literal(..), side) => (side, value, op.swap()),
                 _ => return Vec::new(),
             };
-            let simple = |op: &Operator| {
-                use Operator as O;
-                matches!(op, O::Eq | O::Lt | O::LtEq | O::Gt | O::GtEq)
-            };
-            match (column(side), op.filter(simple)) {
-                (Some(column), Some(op)) => vec![of(column, Test::Compared(op, value.clone()))],
-                _ => Vec::new(),
-            }
+            op.and_then(|op| bound(side, op, value))
+                .into_iter()
+                .collect()
         }
         Expr::Between(Between {
             expr,
@@ -156,48 +137,63 @@ fn read(condition: &Expr) -> Vec<Fact> {
             low,
             high,
         }) => {
-            let bound = |op: Operator, value: &Expr| match (column(expr), value) {
-                (Some(column), Expr::Literal(value, _)) => {
-                    Some(of(column, Test::Compared(op, value.clone())))
-                }
-                _ => None,
-            };
-            let low = bound(Operator::GtEq, low);
-            low.into_iter().chain(bound(Operator::LtEq, high)).collect()
+            let bounds = [
+                bound(expr, Operator::GtEq, low),
+                bound(expr, Operator::LtEq, high),
+            ];
+            bounds.into_iter().flatten().collect()
         }
         Expr::InList(InList {
             expr,
             list,
             negated: false,
         }) => {
-            let values: Option<Vec<ScalarValue>> = list
-                .iter()
-                .map(|item| match item {
-                    Expr::Literal(value, _) => Some(value.clone()),
-                    _ => None,
-                })
-                .collect();
-            match (column(expr), values) {
-                (Some(column), Some(values)) => vec![of(column, Test::In(values))],
-                _ => Vec::new(),
-            }
+            let values: Option<Vec<ScalarValue>> = list.iter().map(literal).collect();
+            values
+                .and_then(|values| fact(expr, Test::In(values)))
+                .into_iter()
+                .collect()
         }
-        Expr::IsNull(inner) => column(inner)
-            .map(|c| of(c, Test::Null))
-            .into_iter()
-            .collect(),
-        Expr::IsNotNull(inner) => column(inner)
-            .map(|c| of(c, Test::NotNull))
-            .into_iter()
-            .collect(),
+        Expr::IsNull(inner) => fact(inner, Test::Null).into_iter().collect(),
+        Expr::IsNotNull(inner) => fact(inner, Test::NotNull).into_iter().collect(),
         Expr::IsTrue(inner) => read(inner),
-        Expr::Column(column) => vec![of(column, is(true))],
-        Expr::Not(inner) => column(inner)
-            .map(|c| of(c, is(false)))
-            .into_iter()
-            .collect(),
+        Expr::Column(_) => fact(condition, is(true)).into_iter().collect(),
+        Expr::Not(inner) => fact(inner, is(false)).into_iter().collect(),
         _ => Vec::new(),
     }
+}
+
+fn fact(side: &Expr, test: Test) -> Option<Fact> {
+    let column = column(side)?.clone();
+    Some(Fact { column, test })
+}
+
+/// A comparison of a column with a constant.
+fn bound(side: &Expr, op: Operator, value: &Expr) -> Option<Fact> {
+    use Operator as O;
+    if !matches!(op, O::Eq | O::Lt | O::LtEq | O::Gt | O::GtEq) {
+        return None;
+    }
+    fact(side, Test::Compared(op, literal(value)?))
+}
+
+fn literal(expr: &Expr) -> Option<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// The values of a column of which one or the other side of an OR knows all.
+fn either(one: &[Fact], other: &[Fact]) -> Option<Fact> {
+    let ([one], [other]) = (one, other) else {
+        return None;
+    };
+    let values = [one.values()?, other.values()?].concat();
+    (one.column == other.column).then(|| Fact {
+        column: one.column.clone(),
+        test: Test::In(values),
+    })
 }
 
 fn is(value: bool) -> Test {

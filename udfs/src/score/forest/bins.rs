@@ -131,7 +131,7 @@ fn bits(values: &[f64; LINE_ROWS], test: impl Fn(f64) -> bool) -> u64 {
 
 /// The threshold that decides about values as they are as `threshold` does about settled ones.
 pub fn settled(threshold: f64) -> f64 {
-    if threshold < -ZERO_MAX || threshold >= ZERO_MAX {
+    if !(-ZERO_MAX..ZERO_MAX).contains(&threshold) {
         threshold
     } else if threshold < 0.0 {
         (-ZERO_MAX).next_down()

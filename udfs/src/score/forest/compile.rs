@@ -8,6 +8,7 @@ use super::program::{
 };
 use super::single::{BITS, Single};
 use super::tree::{Linear, Node, Split, Tree};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -50,6 +51,56 @@ fn linear_features(trees: &[Tree]) -> Vec<usize> {
 /// A set of categories: its feature and its words without closing zeros.
 type Set<'a> = (u32, &'a [u32]);
 
+/// What the nodes of a forest ask.
+#[derive(Default)]
+struct Asked<'a> {
+    /// Of each numeric feature.
+    thresholds: HashMap<u32, Vec<f64>>,
+    /// Features with a node that sends NaN elsewhere than 0.
+    not_zero: Vec<u32>,
+    /// Different sets, whose columns are still to be given.
+    sets: HashMap<Set<'a>, u32>,
+    /// The same in the order they were found.
+    ordered: Vec<Set<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(trees: &'a [Tree]) -> Option<Self> {
+        let mut asked = Self::default();
+        let mut words_seen = 0;
+        let words: usize = trees.iter().map(|t| t.sets.len()).sum();
+        for tree in trees {
+            for node in &tree.nodes {
+                let threshold = match node.split {
+                    Split::Category { start, words: own } => {
+                        words_seen += own as usize;
+                        if words_seen > words + SET_WORDS_MAX {
+                            return None;
+                        }
+                        let set = set_of(tree, node.feature, start, own);
+                        if let Entry::Vacant(new) = asked.sets.entry(set) {
+                            new.insert(0);
+                            asked.ordered.push(set);
+                        }
+                        continue;
+                    }
+                    Split::AtMost(threshold) | Split::NotAbove(threshold) => {
+                        // The side of NaN is that of 0 when left means "at least 0".
+                        if matches!(node.split, Split::NotAbove(_)) != (threshold >= 0.0) {
+                            asked.not_zero.push(node.feature);
+                        }
+                        threshold
+                    }
+                    Split::ZeroMissing { threshold, .. } => threshold,
+                };
+                let thresholds = asked.thresholds.entry(node.feature).or_default();
+                thresholds.push(settled(threshold));
+            }
+        }
+        Some(asked)
+    }
+}
+
 struct Compiler<'a> {
     program: Program,
     /// Where a feature's bins are.
@@ -62,46 +113,12 @@ struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     /// Makes bins and tables of all that the trees ask.
     fn new(trees: &'a [Tree]) -> Option<Self> {
-        let mut thresholds: HashMap<u32, Vec<f64>> = HashMap::new();
-        let mut not_zero: Vec<u32> = Vec::new();
-        let mut sets: HashMap<Set<'a>, u32> = HashMap::new();
-        let mut ordered: Vec<Set<'a>> = Vec::new();
-        let mut words_seen = 0;
-        let all_words: usize = trees.iter().map(|t| t.sets.len()).sum();
-        for (tree, node) in trees
-            .iter()
-            .flat_map(|t| t.nodes.iter().map(move |n| (t, n)))
-        {
-            match node.split {
-                Split::Category { start, words } => {
-                    words_seen += words as usize;
-                    if words_seen > all_words + SET_WORDS_MAX {
-                        return None;
-                    }
-                    let set = set_of(tree, node.feature, start, words);
-                    if !sets.contains_key(&set) {
-                        sets.insert(set, 0);
-                        ordered.push(set);
-                    }
-                }
-                Split::AtMost(threshold) | Split::NotAbove(threshold) => {
-                    // The side of NaN is that of 0 when left means "at least 0".
-                    if matches!(node.split, Split::NotAbove(_)) != (threshold >= 0.0) {
-                        not_zero.push(node.feature);
-                    }
-                    thresholds
-                        .entry(node.feature)
-                        .or_default()
-                        .push(settled(threshold));
-                }
-                Split::ZeroMissing { threshold, .. } => {
-                    thresholds
-                        .entry(node.feature)
-                        .or_default()
-                        .push(settled(threshold));
-                }
-            }
-        }
+        let Asked {
+            mut thresholds,
+            not_zero,
+            mut sets,
+            mut ordered,
+        } = Asked::of(trees)?;
         let mut columns = 0;
         let categories = categories(&mut ordered, &mut sets, &mut columns)?;
         let mut features: Vec<u32> = thresholds.keys().copied().collect();

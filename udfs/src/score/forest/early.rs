@@ -98,10 +98,10 @@ impl Batch<'_> {
     ) {
         // Sums below `low` or above `high` are decided; comparisons with NaN decide nothing.
         let (low, high) = (limits.low - rest.high, limits.high - rest.low);
-        let open = |sum: f64| !(sum < low) && !(sum > high);
+        let decided = |sum: f64| sum < low || sum > high;
         let kept = self.sums[..left.len()]
             .iter()
-            .filter(|sum| open(**sum))
+            .filter(|sum| !decided(**sum))
             .count();
         if kept as f64 > KEPT_MAX * left.len() as f64 {
             return;
@@ -109,7 +109,7 @@ impl Batch<'_> {
         let mut places = Vec::with_capacity(kept);
         for (place, row) in left.iter().enumerate() {
             let sum = self.sums[place];
-            if open(sum) {
+            if !decided(sum) {
                 self.sums[places.len()] = sum;
                 places.push(place);
             } else {

@@ -87,7 +87,7 @@ struct Shape {
 }
 
 fn split(random: &mut Random, shape: &Shape, feature: usize, sets: &mut Vec<u32>) -> Split {
-    if shape.categories && feature % 3 == 0 {
+    if shape.categories && feature.is_multiple_of(3) {
         let words = random.below(4);
         let start = sets.len() as u32;
         sets.extend((0..words).map(|_| (random.next() as u32) & (random.next() as u32)));
@@ -235,7 +235,7 @@ fn check(random: &mut Random, shape: &Shape) {
     for rows in [0, 1, 2, 63, 64, 65, 256, 300, 1 + random.below(3000)] {
         let kind = |f: usize| if shape.kind == 5 { f } else { shape.kind };
         let columns = (0..shape.features)
-            .map(|f| match shape.categories && f % 3 == 0 {
+            .map(|f| match shape.categories && f.is_multiple_of(3) {
                 true => column(random, 2, rows),
                 false => column(random, kind(f), rows),
             })
@@ -280,7 +280,7 @@ fn known_batch(random: &mut Random, shape: &Shape, rows: usize) -> (Vec<Known>, 
     let mut known = Vec::new();
     let mut columns = Vec::new();
     for feature in 0..shape.features {
-        let kind = if shape.categories && feature % 3 == 0 {
+        let kind = if shape.categories && feature.is_multiple_of(3) {
             2
         } else {
             0
