@@ -45,9 +45,9 @@ fn compared(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             if op.supports_propagation() && mixed(&[&left, &right], schema) =>
         {
             Transformed::yes(Expr::BinaryExpr(BinaryExpr {
-                left: Box::new(double(*left)),
+                left: Box::new(double(*left, schema)),
                 op,
-                right: Box::new(double(*right)),
+                right: Box::new(double(*right, schema)),
             }))
         }
         Expr::Between(Between {
@@ -56,10 +56,10 @@ fn compared(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
             low,
             high,
         }) if mixed(&[&expr, &low, &high], schema) => Transformed::yes(Expr::Between(Between {
-            expr: Box::new(double(*expr)),
+            expr: Box::new(double(*expr, schema)),
             negated,
-            low: Box::new(double(*low)),
-            high: Box::new(double(*high)),
+            low: Box::new(double(*low, schema)),
+            high: Box::new(double(*high, schema)),
         })),
         Expr::InList(InList {
             expr,
@@ -71,8 +71,8 @@ fn compared(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         ) =>
         {
             Transformed::yes(Expr::InList(InList {
-                expr: Box::new(double(*expr)),
-                list: list.into_iter().map(double).collect(),
+                expr: Box::new(double(*expr, schema)),
+                list: list.into_iter().map(|item| double(item, schema)).collect(),
                 negated,
             }))
         }
@@ -92,6 +92,9 @@ fn mixed(sides: &[&Expr], schema: &DFSchema) -> bool {
         && types.iter().all(numbers)
 }
 
-fn double(expr: Expr) -> Expr {
-    cast(expr, DataType::Float64)
+fn double(expr: Expr, schema: &DFSchema) -> Expr {
+    match expr.get_type(schema) {
+        Ok(DataType::Float64) => expr,
+        _ => cast(expr, DataType::Float64),
+    }
 }

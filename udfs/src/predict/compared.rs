@@ -1,9 +1,9 @@
 //! `predict_proba(m, …) > 0.9` as one function: scoring ends for rows whose answer is certain.
 //!
 //! The bound is brought back through the objective's transform to a raw score, once. Only transforms that never
-//! decrease are taken, so raw scores clearly below and clearly above it decide by themselves; between them, in a band that is
-//! much wider than any rounding, the output is computed and compared as written. So the answer is that of the plain
-//! expression for every row.
+//! decrease are taken, so raw scores clearly below and clearly above it decide by themselves; between them, in a band
+//! that is much wider than any rounding, the output is computed and compared as written. So the answer is that of the
+//! plain expression for every row.
 
 use super::function::Predict;
 use super::{Output, external};

@@ -7,8 +7,8 @@
 //! - **Used features.** Columns that no node asks of are no arguments any more, so scans do not read them.
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
 //!
-//! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts calls behind
-//! cheaper conditions.
+//! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
+//! calls behind cheaper conditions.
 
 mod facts;
 mod ranges;
