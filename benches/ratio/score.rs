@@ -104,7 +104,6 @@ pub fn run(report: &mut Report) -> Outcome<()> {
         "score: the best level of instructions here is {}",
         best.name()
     );
-    let _pinned = Pinned::new()?;
     SHAPES.iter().try_for_each(|shape| compare(report, shape))
 }
 
@@ -114,6 +113,8 @@ fn compare(report: &mut Report, shape: &Shape) -> Outcome<()> {
     let labels = shape.labels(&learn, &mut random);
     let parameters = format!("{} seed=1", shape.parameters);
     let text = train(&learn, &labels, &parameters, shape.trees)?;
+    // Not earlier: training takes all processors.
+    let _pinned = Pinned::new()?;
     let mut data = shape.rows(&mut random, ROWS);
     if shape.sorted {
         sort(&mut data);
