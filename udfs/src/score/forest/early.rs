@@ -1,6 +1,6 @@
 //! Ends scoring for rows of which only the side of a limit is asked, as soon as the side is certain.
 //!
-//! After each chunk of trees, a row's sum and the least and the most that the other trees can add bound its score.
+//! After some chunks of trees, a row's sum and the least and the most that the other trees can add bound its score.
 //! When enough rows are decided, those that are not are moved together, so that the rest of the forest has fewer
 //! blocks to run over.
 //!
@@ -77,9 +77,14 @@ pub fn score(
         batch.encode(level, features, index * batch_rows, scores.len());
         left.clear();
         left.extend(0..scores.len() as u32);
+        let mut behind = program.chunks().len();
         for (chunk, rest) in program.chunks().iter().zip(program.rest()) {
             batch.run(level, chunk, left.len());
-            batch.drop_decided(limits, *rest, &mut left, scores);
+            behind -= 1;
+            // Bounds are wide until little of the forest is left: looks at all chunks would cost more than they save.
+            if behind.is_power_of_two() {
+                batch.drop_decided(limits, *rest, &mut left, scores);
+            }
         }
         for (row, sum) in left.iter().zip(batch.sums.iter()) {
             scores[*row as usize] = *sum;
