@@ -17,6 +17,9 @@ use crate::score::{Limits, Scratch};
 /// Rows are moved together when at most this share is left: moving costs about as much as some trees.
 const KEPT_MAX: f64 = 0.75;
 
+/// The last look is taken when one in so many chunks is left.
+const LATEST: usize = 8;
+
 /// What the trees behind a chunk can add to a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rest {
@@ -81,8 +84,8 @@ pub fn score(
         for (chunk, rest) in program.chunks().iter().zip(program.rest()) {
             batch.run(level, chunk, left.len());
             behind -= 1;
-            // Bounds are wide until little of the forest is left: looks at all chunks would cost more than they save.
-            if behind.is_power_of_two() {
+            // Few looks, since each costs; and none so late that moving rows costs more than what is left of the forest.
+            if behind.is_power_of_two() && LATEST * behind >= program.chunks().len() {
                 batch.drop_decided(limits, *rest, &mut left, scores);
             }
         }
@@ -103,7 +106,7 @@ impl Batch<'_> {
     ) {
         // Sums below `low` or above `high` are decided; comparisons with NaN decide nothing.
         let (low, high) = (limits.low - rest.high, limits.high - rest.low);
-        let decided = |sum: f64| sum < low || sum > high;
+        let decided = |sum: f64| (sum < low) | (sum > high);
         let kept = self.sums[..left.len()]
             .iter()
             .filter(|sum| !decided(**sum))
