@@ -5,12 +5,12 @@
 //! that is much wider than any rounding, the output is computed and compared as written. So the answer is that of the
 //! plain expression for every row.
 
-use super::function::Predict;
+use super::function::{Predict, answer};
 use super::{Output, external};
 use crate::score::{Limits, Task};
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::{Result as PlanResult, ScalarValue};
+use datafusion_common::Result as PlanResult;
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -170,7 +170,7 @@ impl Compared {
         }
         let below = self.side.holds(first, self.bound);
         let above = self.side.holds(last, self.bound);
-        let answer = |raw: &f64| {
+        let holds = |raw: &f64| {
             if *raw < self.limits.low {
                 below
             } else if *raw > self.limits.high {
@@ -179,7 +179,7 @@ impl Compared {
                 self.side.holds(self.output(*raw), self.bound)
             }
         };
-        scores.iter().map(|raw| Some(answer(raw))).collect()
+        scores.iter().map(|raw| Some(holds(raw))).collect()
     }
 }
 
@@ -232,12 +232,6 @@ impl ScalarUDFImpl for Compared {
                 scorer.score_within(&features, self.limits, scratch, &mut scores)
             })
             .map_err(external)?;
-        let answers: ArrayRef = Arc::new(self.answers(&scores));
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &answers, 0,
-            )?));
-        }
-        Ok(ColumnarValue::Array(answers))
+        answer(Arc::new(self.answers(&scores)), constant)
     }
 }

@@ -5,6 +5,7 @@ use crate::error::ScoreError;
 use crate::score::Scorer;
 use crate::score::features::{Column, Features};
 use crate::score::known::Known;
+use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{Result as PlanResult, ScalarValue};
 use datafusion_expr::{
@@ -219,11 +220,16 @@ impl ScalarUDFImpl for Predict {
             .model
             .run_by(self.scorer(), self.output, &features)
             .map_err(external)?;
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
-        }
-        Ok(ColumnarValue::Array(result))
+        answer(result, constant)
     }
+}
+
+/// A result as it goes back to a plan: that of constant arguments is one row for all.
+pub(super) fn answer(result: ArrayRef, constant: bool) -> PlanResult<ColumnarValue> {
+    if constant {
+        return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+            &result, 0,
+        )?));
+    }
+    Ok(ColumnarValue::Array(result))
 }

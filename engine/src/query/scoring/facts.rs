@@ -48,14 +48,9 @@ pub(super) fn before(plan: &LogicalPlan) -> Vec<Fact> {
         _ => Vec::new(),
     };
     let mut facts: Vec<Fact> = own.into_iter().flat_map(read).collect();
-    match plan {
-        // Rows of an outer join may come of no row below; conditions of joins are seen before it is decided.
-        LogicalPlan::Join(_) => {}
-        _ => plan.inputs().into_iter().take(1).for_each(|input| {
-            if plan.inputs().len() == 1 {
-                facts.extend(after(input));
-            }
-        }),
+    // Nothing of the inputs of a join: rows of an outer one may come of no row below.
+    if let [input] = plan.inputs()[..] {
+        facts.extend(after(input));
     }
     facts
 }

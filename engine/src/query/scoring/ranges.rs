@@ -29,7 +29,7 @@ pub(super) fn known(
             };
             if let Some(number) = number {
                 known[*at] = Known::value(number);
-                shown.push(format!("{} = {}", feature.name, display(arg)));
+                shown.push(format!("{} = {value}", feature.name));
             }
             continue;
         }
@@ -125,12 +125,5 @@ fn describe(name: &str, test: &Test) -> String {
         }
         Test::Null => format!("{name} is null"),
         Test::NotNull => format!("{name} is not null"),
-    }
-}
-
-fn display(arg: &Expr) -> String {
-    match arg {
-        Expr::Literal(value, _) => value.to_string(),
-        other => other.to_string(),
     }
 }

@@ -8,16 +8,16 @@
 //! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
 //!
 //! **Safety.** As in `avx512`: everything but memory access is safe code, [`Program::compile`] promises that columns
-//! and lines are within their slices, and [`check`] checks the slices' lengths.
+//! and lines are within their slices, and [`run`] checks the slices' lengths.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
 //!
 //! Papers: see `program`.
 
-use super::bins::{LINE_ROWS, Line};
+use super::bins::Line;
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program, SLOT_LINES};
+use super::program::{ARENA_LINES, CONSTANTS, Op, Program, SLOT_LINES};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -26,27 +26,15 @@ pub fn available() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
-/// Adds blended trees without linear leaves to the sums of a block.
-///
-/// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
-pub fn add(program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    check(program, block);
-    // SAFETY: the processor has the instructions.
-    unsafe {
-        match block.lines {
-            1 => add_lines::<1>(program, trees, block),
-            _ => add_lines::<4>(program, trees, block),
-        }
-    }
-}
-
 /// Runs operations of the program on a block.
 ///
 /// # Panics
-/// As [`add`].
+/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
 pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
-    check(program, block);
+    assert!(available());
+    assert!(block.lines == 1 || block.lines == SLOT_LINES);
+    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
         match block.lines {
@@ -56,55 +44,10 @@ pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
     }
 }
 
-/// What the unsafe parts rely on.
-fn check(program: &Program, block: &Block<'_>) {
-    assert!(available());
-    assert!(block.lines == 1 || block.lines == SLOT_LINES);
-    assert!(block.codes.len() >= program.columns() * block.lines);
-    assert!(block.arena.len() >= ARENA_LINES);
-}
-
 #[target_feature(enable = "avx2")]
 fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
     for op in ops {
         blend::<LINES>(op, block.codes, block.arena);
-    }
-}
-
-#[target_feature(enable = "avx2")]
-fn add_lines<const LINES: usize>(program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    let rows = LINES * LINE_ROWS;
-    for tree in trees {
-        let Form::Blend { ops, low, high } = &tree.form else {
-            continue;
-        };
-        run_lines::<LINES>(&program.ops()[ops.clone()], block);
-        let leaves = &program.leaves()[tree.leaves.clone()];
-        let sums = &mut block.sums[tree.output * rows..][..rows];
-        let at = |place: u16, line: usize| {
-            let place = usize::from(place);
-            if place < CONSTANTS {
-                place
-            } else {
-                place + line
-            }
-        };
-        for (line, sums) in sums.chunks_exact_mut(LINE_ROWS).enumerate() {
-            let low = &block.arena[at(*low, line)];
-            match high {
-                None => {
-                    for (sum, leaf) in sums.iter_mut().zip(&low.0) {
-                        *sum += leaves[usize::from(*leaf)];
-                    }
-                }
-                Some(high) => {
-                    let high = &block.arena[at(*high, line)];
-                    for ((sum, low), high) in sums.iter_mut().zip(&low.0).zip(&high.0) {
-                        *sum += leaves[usize::from(*high) << 8 | usize::from(*low)];
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@
 //! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
 //! column is below [`Program::columns`], its lines are within the arena, and the bytes that blending leaves are
 //! numbers of leaves of the same tree, because it only ever copies the constants that the tree's operations name.
-//! [`Program::compile`] alone makes programs, and [`check`] checks the slices' lengths.
+//! [`Program::compile`] alone makes programs, and [`run`] checks the slices' lengths.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
@@ -27,13 +27,13 @@
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Program, SLOT_LINES};
+use super::program::{ARENA_LINES, CONSTANTS, Op, Program, SLOT_LINES};
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
 /// Leaves that fit into registers.
-const REGISTER_LEAVES: usize = 32;
+pub const REGISTER_LEAVES: usize = 32;
 
 /// Whether this processor has the instructions.
 pub fn available() -> bool {
@@ -41,27 +41,15 @@ pub fn available() -> bool {
         && std::arch::is_x86_feature_detected!("avx512bw")
 }
 
-/// Adds blended trees without linear leaves to the sums of a block.
-///
-/// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
-pub fn add(program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    check(program, block);
-    // SAFETY: the processor has the instructions.
-    unsafe {
-        match block.lines {
-            1 => add_lines::<1>(program, trees, block),
-            _ => add_lines::<4>(program, trees, block),
-        }
-    }
-}
-
 /// Runs operations of the program on a block.
 ///
 /// # Panics
-/// As [`add`].
+/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
 pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
-    check(program, block);
+    assert!(available());
+    assert!(block.lines == 1 || block.lines == SLOT_LINES);
+    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
         match block.lines {
@@ -71,56 +59,10 @@ pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
     }
 }
 
-/// What the unsafe parts rely on.
-fn check(program: &Program, block: &Block<'_>) {
-    assert!(available());
-    assert!(block.lines == 1 || block.lines == SLOT_LINES);
-    assert!(block.codes.len() >= program.columns() * block.lines);
-    assert!(block.arena.len() >= ARENA_LINES);
-}
-
 #[target_feature(enable = "avx512f,avx512bw")]
 fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
     for op in ops {
         blend::<LINES>(op, block.codes, block.arena);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-fn add_lines<const LINES: usize>(program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    let rows = LINES * LINE_ROWS;
-    for tree in trees {
-        let Form::Blend { ops, low, high } = &tree.form else {
-            continue;
-        };
-        run_lines::<LINES>(&program.ops()[ops.clone()], block);
-        let leaves = &program.leaves()[tree.leaves.clone()];
-        let sums = &mut block.sums[tree.output * rows..][..rows];
-        let at = |place: u16, line: usize| {
-            let place = usize::from(place);
-            if place < CONSTANTS {
-                place
-            } else {
-                place + line
-            }
-        };
-        for (line, sums) in sums.chunks_exact_mut(LINE_ROWS).enumerate() {
-            let low = &block.arena[at(*low, line)];
-            match high {
-                None if leaves.len() <= REGISTER_LEAVES => add_few(low, leaves, sums),
-                None => {
-                    for (sum, leaf) in sums.iter_mut().zip(&low.0) {
-                        *sum += leaves[usize::from(*leaf)];
-                    }
-                }
-                Some(high) => {
-                    let high = &block.arena[at(*high, line)];
-                    for ((sum, low), high) in sums.iter_mut().zip(&low.0).zip(&high.0) {
-                        *sum += leaves[usize::from(*high) << 8 | usize::from(*low)];
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -150,10 +92,18 @@ fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
     }
 }
 
-/// Adds the numbers of at most 32 leaves to 64 sums.
-#[inline]
+/// Adds the numbers of at most [`REGISTER_LEAVES`] leaves to the sums of the rows whose leaves are found.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { add_few_of(found, leaves, sums) }
+}
+
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64]) {
+fn add_few_of(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
     let part = |first: usize| {
         let left = leaves.len().saturating_sub(first).min(8);
         let mask = ((1_u32 << left) - 1) as u8;
@@ -162,7 +112,13 @@ fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64]) {
     };
     let (a, b, c, d) = (part(0), part(8), part(16), part(24));
     let sixteen = _mm512_set1_epi64(16);
-    for (found, sums) in found.0.chunks_exact(8).zip(sums.chunks_exact_mut(8)) {
+    for (found, sums) in found
+        .0
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .zip(sums.as_chunks_mut::<8>().0)
+    {
         // SAFETY: both chunks are eight long.
         unsafe {
             let leaf = _mm512_cvtepu8_epi64(_mm_loadl_epi64(found.as_ptr().cast()));

@@ -531,6 +531,9 @@ impl Bins {
             Index::Few | Index::Search => 0,
             Index::Values(_, cells) | Index::Bits(_, cells) => size_of_val(&cells.below[..]),
         };
-        table + size_of_val(&self.thresholds[..]) + size_of_val(&self.columns[..])
+        table
+            + size_of_val(&self.thresholds[..])
+            + size_of_val(&self.columns[..])
+            + size_of_val(&self.places[..])
     }
 }

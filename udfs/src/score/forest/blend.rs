@@ -228,9 +228,6 @@ impl<'a> Batch<'a> {
         let blocks = rows.div_ceil(block_rows);
         let block_lines = self.program.columns() * self.lines;
         let trees = &self.program.codes()[chunk.clone()];
-        let blended = trees
-            .iter()
-            .all(|t| matches!(t.form, Form::Blend { .. }) && t.linear.is_empty());
         let width = self.linear.len() * block_rows;
         for block in 0..blocks {
             let mut block = Block {
@@ -241,12 +238,8 @@ impl<'a> Batch<'a> {
                     [..block_rows * self.outputs],
                 values: &self.values[block * width..][..width],
             };
-            if blended {
-                add(level, self.program, trees, &mut block);
-            } else {
-                trees
-                    .iter()
-                    .for_each(|tree| add_any(level, self.program, tree, &mut block));
+            for tree in trees {
+                add(level, self.program, tree, &mut block);
             }
         }
     }
@@ -293,19 +286,6 @@ pub struct Block<'a> {
     pub values: &'a [f64],
 }
 
-/// Adds blended trees without linear leaves to the sums of a block.
-fn add(level: Level, program: &Program, trees: &[Code], block: &mut Block<'_>) {
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => avx512::add(program, trees, block),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => avx2::add(program, trees, block),
-        _ => trees
-            .iter()
-            .for_each(|tree| add_any(level, program, tree, block)),
-    }
-}
-
 /// Runs operations on a block.
 fn run(level: Level, program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
     match level {
@@ -317,42 +297,57 @@ fn run(level: Level, program: &Program, ops: Range<usize>, block: &mut Block<'_>
     }
 }
 
-/// Adds any tree to the sums of a block.
-fn add_any(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>) {
+/// Adds a tree to the sums of a block.
+fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>) {
     let rows = block.lines * LINE_ROWS;
+    let leaves = &program.leaves()[tree.leaves.clone()];
     let mut found = [0_u32; BLOCK_ROWS];
-    let found = &mut found[..rows];
     match &tree.form {
+        Form::Walk(steps) => walk(&program.steps()[steps.clone()], block, &mut found[..rows]),
         Form::Blend { ops, low, high } => {
             run(level, program, ops.clone(), block);
-            for (line, found) in found.chunks_exact_mut(LINE_ROWS).enumerate() {
-                let low = at(*low, line, block.arena);
-                for (found, low) in found.iter_mut().zip(&low.0) {
-                    *found = u32::from(*low);
+            if tree.linear.is_empty() && high.is_none() {
+                let sums = block.sums[tree.output * rows..][..rows].as_chunks_mut().0;
+                for (line, sums) in sums.iter_mut().enumerate() {
+                    add_line(level, at(*low, line, block.arena), leaves, sums);
                 }
-                if let Some(high) = high {
-                    let high = at(*high, line, block.arena);
-                    for (found, high) in found.iter_mut().zip(&high.0) {
-                        *found |= u32::from(*high) << 8;
-                    }
+                return;
+            }
+            for (line, found) in found[..rows]
+                .as_chunks_mut::<LINE_ROWS>()
+                .0
+                .iter_mut()
+                .enumerate()
+            {
+                let low = at(*low, line, block.arena).0;
+                let high = high.map_or([0; LINE_ROWS], |high| at(high, line, block.arena).0);
+                for (found, (low, high)) in found.iter_mut().zip(low.iter().zip(high)) {
+                    *found = u32::from(high) << 8 | u32::from(*low);
                 }
             }
         }
-        Form::Walk(steps) => walk(&program.steps()[steps.clone()], block, found),
     }
-    let leaves = &program.leaves()[tree.leaves.clone()];
     let sums = &mut block.sums[tree.output * rows..][..rows];
-    if tree.linear.is_empty() {
-        for (sum, leaf) in sums.iter_mut().zip(found) {
-            *sum += leaves[*leaf as usize];
-        }
-        return;
-    }
     let functions = &program.linear()[tree.linear.clone()];
     for (row, (sum, leaf)) in sums.iter_mut().zip(found).enumerate() {
-        let leaf = *leaf as usize;
         let value = |place: u32| block.values[place as usize * rows + row];
-        *sum += functions[leaf].value(value).unwrap_or(leaves[leaf]);
+        let linear = functions
+            .get(leaf as usize)
+            .and_then(|function| function.value(value));
+        *sum += linear.unwrap_or(leaves[leaf as usize]);
+    }
+}
+
+/// Adds the numbers of the leaves that 64 rows are found in.
+#[inline]
+fn add_line(level: Level, found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 && leaves.len() <= avx512::REGISTER_LEAVES {
+        return avx512::add_few(found, leaves, sums);
+    }
+    let _ = level;
+    for (sum, leaf) in sums.iter_mut().zip(&found.0) {
+        *sum += leaves[usize::from(*leaf)];
     }
 }
 
