@@ -1,8 +1,8 @@
 //! Ends scoring for rows of which only the side of a limit is asked, as soon as the side is certain.
 //!
 //! After some chunks of trees, a row's sum and the least and the most that the other trees can add bound its score.
-//! When enough rows are decided, those that are not are moved together, so that the rest of the forest has fewer
-//! blocks to run over.
+//! When so many rows are decided that it saves more than it costs, those that are not are moved together, and the rest
+//! of the forest has fewer blocks to run over.
 //!
 //! **Rounding.** Bounds are sums of leaves in f64, wider than they need be by more than all additions of a forest can
 //! lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham, Accuracy and Stability of
@@ -14,11 +14,8 @@ use super::program::Program;
 use crate::score::features::Features;
 use crate::score::{Limits, Scratch};
 
-/// Rows are moved together when at most this share is left: moving costs about as much as some trees.
-const KEPT_MAX: f64 = 0.75;
-
-/// The last look is taken when one in so many chunks is left.
-const LATEST: usize = 8;
+/// What moving a byte of a row's codes costs, in operations that run for the row: each does 64 rows at once.
+const MOVED_BYTE: usize = 128;
 
 /// What the trees behind a chunk can add to a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +24,8 @@ pub struct Rest {
     pub low: f64,
     /// At most.
     pub high: f64,
+    /// How many leaves they have: what a row that is decided saves.
+    pub leaves: usize,
 }
 
 /// For each chunk what the trees behind it can add to the score of a forest with one output.
@@ -36,6 +35,7 @@ pub fn rest(program: &Program) -> Vec<Rest> {
         let anything = Rest {
             low: f64::NEG_INFINITY,
             high: f64::INFINITY,
+            leaves: 0,
         };
         return vec![anything; program.chunks().len()];
     }
@@ -49,11 +49,13 @@ pub fn rest(program: &Program) -> Vec<Rest> {
     let mut rest = Rest {
         low: -slack,
         high: slack,
+        leaves: 0,
     };
     let mut found = Vec::with_capacity(program.chunks().len());
     for chunk in program.chunks().iter().rev() {
         found.push(rest);
         for tree in chunk.clone() {
+            rest.leaves += leaves(tree).len();
             rest.low += leaves(tree).iter().copied().fold(f64::INFINITY, f64::min);
             rest.high += leaves(tree)
                 .iter()
@@ -84,8 +86,8 @@ pub fn score(
         for (chunk, rest) in program.chunks().iter().zip(program.rest()) {
             batch.run(level, chunk, left.len());
             behind -= 1;
-            // Few looks, since each costs; and none so late that moving rows costs more than what is left of the forest.
-            if behind.is_power_of_two() && LATEST * behind >= program.chunks().len() {
+            // Bounds are wide until little of the forest is left: more looks would cost more than they find.
+            if behind.is_power_of_two() {
                 batch.drop_decided(limits, *rest, &mut left, scores);
             }
         }
@@ -111,7 +113,8 @@ impl Batch<'_> {
             .iter()
             .filter(|sum| !decided(**sum))
             .count();
-        if kept as f64 > KEPT_MAX * left.len() as f64 {
+        let moved = kept * self.program.columns() * MOVED_BYTE;
+        if moved >= (left.len() - kept) * rest.leaves {
             return;
         }
         let mut places = Vec::with_capacity(kept);
