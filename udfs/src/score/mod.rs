@@ -42,6 +42,8 @@ pub struct Scratch {
     pub(crate) bits: Vec<u64>,
     /// Where a single row's walks stand.
     pub(crate) walks: Vec<i32>,
+    /// For rows that are scored apart.
+    pub(crate) spare: Option<Box<Scratch>>,
 }
 
 /// A loaded model: immutable, shared between threads.

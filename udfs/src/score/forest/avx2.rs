@@ -7,17 +7,17 @@
 //!
 //! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
 //!
-//! **Safety.** As in `avx512`: everything but memory access is safe code, [`Program::compile`] promises that columns
-//! and lines are within their slices, and [`run`] checks the slices' lengths.
+//! **Safety.** As in `avx512`: everything but memory access is safe code, [`Ops::new`] checks that columns and lines are
+//! within what they are run on, and [`run`] checks the slices' lengths.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
 //!
 //! Papers: see `program`.
 
-use super::bins::Line;
+use super::bins::{LINE_ROWS, Line};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Op, Program, SLOT_LINES};
+use super::program::{ARENA_LINES, CONSTANTS, Op, Ops, SLOT_LINES};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -26,20 +26,20 @@ pub fn available() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
 }
 
-/// Runs operations of the program on a block.
+/// Runs some of the operations on a block.
 ///
 /// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
-pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
+/// When the processor does not have the instructions, or a slice of the block is shorter than they say.
+pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
     assert!(block.lines == 1 || block.lines == SLOT_LINES);
-    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.codes.len() >= ops.columns() * block.lines);
     assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
         match block.lines {
-            1 => run_lines::<1>(&program.ops()[ops], block),
-            _ => run_lines::<4>(&program.ops()[ops], block),
+            1 => run_lines::<1>(&ops.all()[range], block),
+            _ => run_lines::<4>(&ops.all()[range], block),
         }
     }
 }
@@ -94,6 +94,29 @@ fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
                     .add(half);
                 _mm256_store_si256(out, blended);
             }
+        }
+    }
+}
+
+/// Adds 64 bytes, row by row.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn add_bytes(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { add_bytes_of(line, sums) }
+}
+
+#[target_feature(enable = "avx2")]
+fn add_bytes_of(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+    let bytes = line.0.as_chunks::<16>().0.iter();
+    for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<16>().0) {
+        // SAFETY: both chunks are 16 long.
+        unsafe {
+            let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes.as_ptr().cast()));
+            let sum = _mm256_add_epi16(_mm256_loadu_si256(sums.as_ptr().cast()), wide);
+            _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
         }
     }
 }

@@ -16,9 +16,8 @@
 //! process. Vectors of 512 bits may lower the clock of old processors; even there they are the faster way.
 //!
 //! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
-//! column is below [`Program::columns`], its lines are within the arena, and the bytes that blending leaves are
-//! numbers of leaves of the same tree, because it only ever copies the constants that the tree's operations name.
-//! [`Program::compile`] alone makes programs, and [`run`] checks the slices' lengths.
+//! column is below [`Ops::columns`] and its lines are within the arena, which [`Ops::new`] checks; [`run`] checks the
+//! slices' lengths.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
@@ -27,7 +26,7 @@
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Op, Program, SLOT_LINES};
+use super::program::{ARENA_LINES, CONSTANTS, Op, Ops, SLOT_LINES};
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -41,20 +40,20 @@ pub fn available() -> bool {
         && std::arch::is_x86_feature_detected!("avx512bw")
 }
 
-/// Runs operations of the program on a block.
+/// Runs some of the operations on a block.
 ///
 /// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than the program says.
-pub fn run(program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
+/// When the processor does not have the instructions, or a slice of the block is shorter than they say.
+pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
     assert!(block.lines == 1 || block.lines == SLOT_LINES);
-    assert!(block.codes.len() >= program.columns() * block.lines);
+    assert!(block.codes.len() >= ops.columns() * block.lines);
     assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
         match block.lines {
-            1 => run_lines::<1>(&program.ops()[ops], block),
-            _ => run_lines::<4>(&program.ops()[ops], block),
+            1 => run_lines::<1>(&ops.all()[range], block),
+            _ => run_lines::<4>(&ops.all()[range], block),
         }
     }
 }
@@ -127,6 +126,29 @@ fn add_few_of(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
             let number = _mm512_mask_blend_pd(_mm512_test_epi64_mask(leaf, sixteen), low, high);
             let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), number);
             _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+        }
+    }
+}
+
+/// Adds 64 bytes, row by row.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn add_bytes(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { add_bytes_of(line, sums) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn add_bytes_of(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+    let bytes = line.0.as_chunks::<32>().0.iter();
+    for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<32>().0) {
+        // SAFETY: both chunks are 32 long.
+        unsafe {
+            let wide = _mm512_cvtepu8_epi16(_mm256_loadu_si256(bytes.as_ptr().cast()));
+            let sum = _mm512_add_epi16(_mm512_loadu_si512(sums.as_ptr().cast()), wide);
+            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
         }
     }
 }

@@ -9,7 +9,7 @@
 //! compiler vectorises for whatever it builds for; it is also the readable form of the other two.
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS, Line};
-use super::program::{ARENA_LINES, CONSTANTS, Chunk, Code, Form, Op, Program, Step};
+use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Ops, Program, Step};
 use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
@@ -92,10 +92,7 @@ pub fn score(
     for (index, scores) in out.chunks_mut(batch_rows * outputs).enumerate() {
         let rows = scores.len() / outputs;
         batch.encode(level, features, index * batch_rows, rows);
-        for chunk in program.chunks() {
-            batch.run(level, chunk, rows);
-        }
-        batch.write(scores, rows);
+        batch.score(level, scores);
     }
 }
 
@@ -110,7 +107,7 @@ pub(super) struct Batch<'a> {
     /// For each block the lines of each column.
     pub(super) codes: &'a mut [Line],
     /// For each block the scores of each output.
-    pub(super) sums: &'a mut [f64],
+    sums: &'a mut [f64],
     /// For each block the values of the features that linear leaves use.
     values: &'a mut [f64],
     linear: Vec<usize>,
@@ -140,7 +137,8 @@ impl<'a> Batch<'a> {
         (batch, blocks * block_rows)
     }
 
-    fn new(
+    /// Space for so many blocks of so many lines.
+    pub(super) fn new(
         program: &'a Program,
         outputs: usize,
         lines: usize,
@@ -219,28 +217,40 @@ impl<'a> Batch<'a> {
                 column.fill(start + from, &mut values[..here]);
             }
         }
-        self.sums.fill(0.0);
     }
 
-    /// Adds a chunk's trees to the scores of the first `rows` rows.
-    pub(super) fn run(&mut self, level: Level, chunk: &Chunk, rows: usize) {
+    /// Writes the scores of rows whose codes are found, row by row.
+    pub(super) fn score(&mut self, level: Level, scores: &mut [f64]) {
+        let rows = scores.len() / self.outputs;
+        let block_sums = self.lines * LINE_ROWS * self.outputs;
+        let program = self.program;
+        let sums = std::mem::take(&mut self.sums);
+        sums.fill(0.0);
+        for chunk in program.chunks() {
+            let mut sums = sums.chunks_exact_mut(block_sums);
+            self.each_block(rows, |block| {
+                let sums = sums.next().unwrap_or_default();
+                for tree in &program.codes()[chunk.clone()] {
+                    add(level, program, tree, block, sums);
+                }
+            });
+        }
+        self.sums = sums;
+        self.write(scores, rows);
+    }
+
+    /// Does something with each of the blocks of `rows` rows.
+    pub(super) fn each_block(&mut self, rows: usize, mut work: impl FnMut(&mut Block<'_>)) {
         let block_rows = self.lines * LINE_ROWS;
-        let blocks = rows.div_ceil(block_rows);
         let block_lines = self.program.columns() * self.lines;
-        let trees = &self.program.codes()[chunk.clone()];
         let width = self.linear.len() * block_rows;
-        for block in 0..blocks {
-            let mut block = Block {
+        for block in 0..rows.div_ceil(block_rows) {
+            work(&mut Block {
                 lines: self.lines,
                 codes: &self.codes[block * block_lines..][..block_lines],
                 arena: self.arena,
-                sums: &mut self.sums[block * block_rows * self.outputs..]
-                    [..block_rows * self.outputs],
                 values: &self.values[block * width..][..width],
-            };
-            for tree in trees {
-                add(level, self.program, tree, &mut block);
-            }
+            });
         }
     }
 
@@ -280,34 +290,32 @@ pub struct Block<'a> {
     pub codes: &'a [Line],
     /// Constant lines and slots, [`ARENA_LINES`] of them.
     pub arena: &'a mut [Line],
-    /// The rows' scores of each output.
-    pub sums: &'a mut [f64],
     /// The rows' values of each feature that linear leaves use.
     pub values: &'a [f64],
 }
 
-/// Runs operations on a block.
-fn run(level: Level, program: &Program, ops: Range<usize>, block: &mut Block<'_>) {
+/// Runs some of the operations on a block.
+pub(super) fn run(level: Level, ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => avx512::run(program, ops, block),
+        Level::Avx512 => avx512::run(ops, range, block),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => avx2::run(program, ops, block),
-        _ => program.ops()[ops].iter().for_each(|op| blend(op, block)),
+        Level::Avx2 => avx2::run(ops, range, block),
+        _ => ops.all()[range].iter().for_each(|op| blend(op, block)),
     }
 }
 
-/// Adds a tree to the sums of a block.
-fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>) {
+/// Adds a tree to the sums of a block: the rows' scores of each output.
+fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>, sums: &mut [f64]) {
     let rows = block.lines * LINE_ROWS;
     let leaves = &program.leaves()[tree.leaves.clone()];
     let mut found = [0_u32; BLOCK_ROWS];
     match &tree.form {
         Form::Walk(steps) => walk(&program.steps()[steps.clone()], block, &mut found[..rows]),
         Form::Blend { ops, low, high } => {
-            run(level, program, ops.clone(), block);
+            run(level, program.ops(), ops.clone(), block);
             if tree.linear.is_empty() && high.is_none() {
-                let sums = block.sums[tree.output * rows..][..rows].as_chunks_mut().0;
+                let sums = sums[tree.output * rows..][..rows].as_chunks_mut().0;
                 for (line, sums) in sums.iter_mut().enumerate() {
                     add_line(level, at(*low, line, block.arena), leaves, sums);
                 }
@@ -327,7 +335,7 @@ fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>) {
             }
         }
     }
-    let sums = &mut block.sums[tree.output * rows..][..rows];
+    let sums = &mut sums[tree.output * rows..][..rows];
     let functions = &program.linear()[tree.linear.clone()];
     for (row, (sum, leaf)) in sums.iter_mut().zip(found).enumerate() {
         let value = |place: u32| block.values[place as usize * rows + row];
@@ -351,9 +359,25 @@ fn add_line(level: Level, found: &Line, leaves: &[f64], sums: &mut [f64; LINE_RO
     }
 }
 
+/// Adds a line's bytes, row by row.
+#[inline]
+pub(super) fn add_bytes(level: Level, line: &Line, sums: &mut [u16; LINE_ROWS]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => avx512::add_bytes(line, sums),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => avx2::add_bytes(line, sums),
+        _ => {
+            for (sum, byte) in sums.iter_mut().zip(&line.0) {
+                *sum = sum.wrapping_add(u16::from(*byte));
+            }
+        }
+    }
+}
+
 /// A line of the arena: constants stand for all lines of a block, slots have one for each.
 #[inline(always)]
-fn at(place: u16, line: usize, arena: &[Line]) -> &Line {
+pub(super) fn at(place: u16, line: usize, arena: &[Line]) -> &Line {
     let place = usize::from(place);
     &arena[if place < CONSTANTS {
         place

@@ -2,18 +2,15 @@
 
 use super::bins::{Bins, Missing, settled};
 use super::categories::{Categories, TABLES_MAX};
-use super::early;
 use super::program::{
-    BLEND_LEAVES_MAX, CONSTANTS, Chunk, Code, Form, Op, Program, Question, SLOT_LINES, SLOTS, Step,
+    BLEND_LEAVES_MAX, CHUNK_BYTES, CONSTANTS, Chunk, Code, Form, Op, Ops, Program, Question,
+    SLOT_LINES, SLOTS, Step,
 };
 use super::single::{BITS, Single};
 use super::tree::{Linear, Node, Split, Tree};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
-
-/// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
-const CHUNK_BYTES: usize = 16 << 10;
 
 /// Most code columns.
 const COLUMNS_MAX: usize = 1 << 17;
@@ -35,7 +32,8 @@ impl Program {
             return None;
         }
         compiler.program.single.finish();
-        compiler.program.rest = early::rest(&compiler.program);
+        let columns = compiler.program.columns;
+        compiler.program.ops = Ops::new(compiler.ops, columns);
         Some(compiler.program)
     }
 }
@@ -103,6 +101,8 @@ impl<'a> Asked<'a> {
 
 struct Compiler<'a> {
     program: Program,
+    /// Its operations so far.
+    ops: Vec<Op>,
     /// Where a feature's bins are.
     binned: HashMap<u32, usize>,
     /// Features whose NaN goes where 0 goes, in every node.
@@ -140,7 +140,7 @@ impl<'a> Compiler<'a> {
             bins,
             categories,
             columns,
-            ops: Vec::new(),
+            ops: Ops::default(),
             steps: Vec::new(),
             leaves: Vec::new(),
             linear: Vec::new(),
@@ -148,10 +148,10 @@ impl<'a> Compiler<'a> {
             codes: Vec::with_capacity(trees.len()),
             chunks: Vec::new(),
             single: Single::default(),
-            rest: Vec::new(),
         };
         Some(Self {
             program,
+            ops: Vec::new(),
             binned,
             nan_zero,
             sets,
@@ -311,13 +311,13 @@ impl<'a> Compiler<'a> {
 
     /// The operations of a tree of at most [`BLEND_LEAVES_MAX`] leaves.
     fn blend(&mut self, tree: &Tree, questions: &[Question], spans: &[Span]) -> Form {
-        let start = self.program.ops.len();
+        let start = self.ops.len();
         let root = if tree.nodes.is_empty() { !0 } else { 0 };
         let mut emitter = Emitter {
             tree,
             questions,
             spans,
-            ops: &mut self.program.ops,
+            ops: &mut self.ops,
             free: (0..SLOTS)
                 .rev()
                 .map(|slot| (CONSTANTS + slot * SLOT_LINES) as u16)
@@ -326,7 +326,7 @@ impl<'a> Compiler<'a> {
         let low = emitter.low(root);
         let high = (tree.leaves.len() > CONSTANTS).then(|| emitter.high(root));
         Form::Blend {
-            ops: start..self.program.ops.len(),
+            ops: start..self.ops.len(),
             low,
             high,
         }

@@ -1,7 +1,7 @@
 //! Forests of decision trees. `parse` reads LightGBM's text, `tree` says what a tree means, `scalar` scores plainly and
 //! `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
-//! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows and `early` ends
-//! early. `prune` makes a forest for rows of which something is known.
+//! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows, and `early` ends
+//! early, by the `rough` form of the program. `prune` makes a forest for rows of which something is known.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -21,6 +21,7 @@ pub mod objective;
 pub mod parse;
 pub mod program;
 mod prune;
+mod rough;
 pub mod scalar;
 mod single;
 pub mod tree;
@@ -32,6 +33,7 @@ use crate::score::features::{Feature, Features};
 use blend::Level;
 use objective::Objective;
 use program::Program;
+use rough::Rough;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tree::Tree;
@@ -63,6 +65,8 @@ pub struct Forest {
     average: bool,
     /// The trees compiled, when they are first run at the latest; `None` when only the plain scorer can run them.
     program: OnceLock<Option<Program>>,
+    /// The program in steps, when sides of a limit are first asked for; `None` when there is none.
+    rough: OnceLock<Option<Rough>>,
     /// Rows that the plain scorer took because compiling had not paid off yet.
     rows: AtomicUsize,
     /// Whether any tree asks of or computes with a feature.
@@ -101,6 +105,7 @@ impl Forest {
         }
         Self {
             program: OnceLock::new(),
+            rough: OnceLock::new(),
             rows: AtomicUsize::new(0),
             used,
             features,
@@ -167,12 +172,17 @@ impl Forest {
         out: &mut [f64],
     ) -> Result<(), ScoreError> {
         self.check(features, out)?;
-        match self.ready(features.rows()) {
-            Some(program) if self.outputs == 1 && features.rows() > 1 => {
-                early::score(level, program, limits, features, scratch, out);
-            }
-            Some(program) => blend::score(level, program, self.outputs, features, scratch, out),
-            None => self.score_plainly(features, scratch, out),
+        let Some(program) = self.ready(features.rows()) else {
+            self.score_plainly(features, scratch, out);
+            return Ok(());
+        };
+        let rough = || {
+            let made = self.rough.get_or_init(|| Rough::of(program));
+            made.as_ref().filter(|_| self.outputs == 1)
+        };
+        match if features.rows() > 1 { rough() } else { None } {
+            Some(rough) => early::score(level, program, rough, limits, features, scratch, out),
+            None => blend::score(level, program, self.outputs, features, scratch, out),
         }
         Ok(())
     }
@@ -286,6 +296,7 @@ impl Scorer for Forest {
             .map(|t| size_of::<Tree>() + t.memory_bytes())
             .sum();
         let program = self.program().map_or(0, Program::memory_bytes);
-        size_of::<Self>() + names + trees + program
+        let rough = self.rough.get().and_then(Option::as_ref);
+        size_of::<Self>() + names + trees + program + rough.map_or(0, Rough::memory_bytes)
     }
 }

@@ -21,7 +21,6 @@
 
 use super::bins::Bins;
 use super::categories::Categories;
-use super::early::Rest;
 use super::single::Single;
 use super::tree::Linear;
 use std::ops::Range;
@@ -38,6 +37,9 @@ pub const ARENA_LINES: usize = CONSTANTS + SLOTS * SLOT_LINES;
 /// Most leaves of a tree that is blended.
 pub const BLEND_LEAVES_MAX: usize = 1024;
 
+/// Bytes of operations and leaves that are run over all blocks before the next: half an L1 cache.
+pub const CHUNK_BYTES: usize = 16 << 10;
+
 /// `out = code[column] > threshold ? right : left` for every row of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
@@ -52,6 +54,38 @@ pub struct Op {
     pub right: u16,
     /// First line of a slot.
     pub out: u16,
+}
+
+/// Operations that stay within the columns and the arena they are run on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ops {
+    all: Vec<Op>,
+    columns: usize,
+}
+
+impl Ops {
+    /// Operations on so many code columns.
+    ///
+    /// # Panics
+    /// When one names another column, or a line that is none.
+    pub fn new(all: Vec<Op>, columns: usize) -> Self {
+        let slot = |line: u16| (CONSTANTS..=ARENA_LINES - SLOT_LINES).contains(&usize::from(line));
+        let line = |line: u16| usize::from(line) < CONSTANTS || slot(line);
+        assert!(all.iter().all(|op| {
+            (op.column as usize) < columns && line(op.left) && line(op.right) && slot(op.out)
+        }));
+        Self { all, columns }
+    }
+
+    /// All of them, in order.
+    pub fn all(&self) -> &[Op] {
+        &self.all
+    }
+
+    /// Number of code columns; every operation's is below it.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
 }
 
 /// How a tree's leaves are found.
@@ -113,7 +147,7 @@ pub struct Program {
     pub(super) bins: Vec<Bins>,
     pub(super) categories: Vec<Categories>,
     pub(super) columns: usize,
-    pub(super) ops: Vec<Op>,
+    pub(super) ops: Ops,
     pub(super) steps: Vec<Step>,
     pub(super) leaves: Vec<f64>,
     pub(super) linear: Vec<Linear>,
@@ -121,7 +155,6 @@ pub struct Program {
     pub(super) codes: Vec<Code>,
     pub(super) chunks: Vec<Chunk>,
     pub(super) single: Single,
-    pub(super) rest: Vec<Rest>,
 }
 
 impl Program {
@@ -140,8 +173,8 @@ impl Program {
         self.columns
     }
 
-    /// Operations; their lines are within the arena.
-    pub fn ops(&self) -> &[Op] {
+    /// Operations of all trees.
+    pub fn ops(&self) -> &Ops {
         &self.ops
     }
 
@@ -170,11 +203,6 @@ impl Program {
         &self.codes
     }
 
-    /// For each chunk what the trees behind it can add.
-    pub fn rest(&self) -> &[Rest] {
-        &self.rest
-    }
-
     /// The form for single rows.
     pub fn single(&self) -> &Single {
         &self.single
@@ -193,14 +221,13 @@ impl Program {
         bins + categories
             + size_of_val(&self.bins[..])
             + size_of_val(&self.categories[..])
-            + size_of_val(&self.ops[..])
+            + size_of_val(self.ops.all())
             + size_of_val(&self.steps[..])
             + size_of_val(&self.leaves[..])
             + size_of_val(&self.linear[..])
             + terms * size_of::<(u32, f64)>()
             + size_of_val(&self.codes[..])
             + size_of_val(&self.chunks[..])
-            + size_of_val(&self.rest[..])
             + self.single.memory_bytes()
     }
 }

@@ -1,0 +1,162 @@
+//! Scores in whole steps, which say of most rows on which side of a limit they are.
+//!
+//! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. Blending then
+//! copies these bytes instead of numbers of leaves: the root's line already holds what the tree adds to each row, so
+//! nothing is looked up, and the rows of a line are added in 16 bits. Nodes whose leaves round to the same byte are
+//! left out.
+//!
+//! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
+//! own, so that trees with small leaves have small errors.
+//!
+//! **Error.** A tree is wrong by half a step at most; the sums of what the leaves of each tree are wrong by at least and
+//! at most bound the score from both sides. The bounds are wider than they need be by more than all the additions of a
+//! forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham, Accuracy and
+//! Stability of Numerical Algorithms, §4.2).
+
+use super::program::{ARENA_LINES, CHUNK_BYTES, CONSTANTS, Form, Op, Ops, Program};
+use std::ops::Range;
+
+/// Trees that may add 255 each without leaving 16 bits.
+const CHUNK_TREES: usize = 257;
+
+/// Trees that are added up in steps.
+#[derive(Debug)]
+pub struct Chunk {
+    /// For each tree its operations, and the line of the arena that then has its steps.
+    pub trees: Vec<(Range<usize>, u16)>,
+    /// The width of a step.
+    pub step: f64,
+}
+
+/// A forest with one output whose leaves are rounded to steps.
+#[derive(Debug)]
+pub struct Rough {
+    ops: Ops,
+    chunks: Vec<Chunk>,
+    /// What a score has at least beside its steps.
+    pub low: f64,
+    /// What a score has at most beside its steps.
+    pub high: f64,
+}
+
+/// A tree on its way to be rounded.
+struct Leaves<'a> {
+    ops: &'a [Op],
+    root: u16,
+    leaves: &'a [f64],
+    least: f64,
+    range: f64,
+}
+
+impl Rough {
+    /// Rounds the leaves of a forest with one output. `None` when they have no bounds, or when a tree has so many
+    /// leaves that adding them up is little of the work.
+    pub fn of(program: &Program) -> Option<Self> {
+        let mut trees = leaves(program)?;
+        let magnitudes = trees.iter().map(|t| t.least.abs() + t.range).sum::<f64>();
+        if !magnitudes.is_finite() {
+            return None;
+        }
+        trees.sort_by(|a, b| b.range.total_cmp(&a.range));
+        let slack = 16.0 * (trees.len() as f64 + 1.0) * f64::EPSILON * magnitudes;
+        let (mut low, mut high) = (-slack, slack);
+        let mut ops = Vec::new();
+        let mut chunks: Vec<Chunk> = Vec::new();
+        let mut room = 0;
+        for tree in trees {
+            let bytes = size_of_val(tree.ops);
+            if room < bytes || chunks.last().is_none_or(|c| c.trees.len() == CHUNK_TREES) {
+                let step = tree.range / f64::from(u8::MAX);
+                room = CHUNK_BYTES;
+                chunks.push(Chunk {
+                    trees: Vec::new(),
+                    step,
+                });
+            }
+            room = room.saturating_sub(bytes);
+            let chunk = chunks.last_mut()?;
+            let steps = |leaf: &f64| ((leaf - tree.least) / chunk.step).round() as u8;
+            let wrong = |leaf: &f64| leaf - tree.least - f64::from(steps(leaf)) * chunk.step;
+            let wrong = || tree.leaves.iter().map(wrong);
+            low += tree.least + wrong().fold(f64::INFINITY, f64::min);
+            high += tree.least + wrong().fold(f64::NEG_INFINITY, f64::max);
+            let start = ops.len();
+            let line = round(&tree, steps, &mut ops);
+            chunk.trees.push((start..ops.len(), line));
+        }
+        Some(Self {
+            ops: Ops::new(ops, program.columns()),
+            chunks,
+            low,
+            high,
+        })
+    }
+
+    /// Operations of all trees.
+    pub fn ops(&self) -> &Ops {
+        &self.ops
+    }
+
+    /// The trees in runs whose operations stay in the nearest cache.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Bytes of memory held beside the struct itself.
+    pub fn memory_bytes(&self) -> usize {
+        let trees = self.chunks.iter().map(|c| size_of_val(&c.trees[..]));
+        size_of_val(self.ops.all()) + size_of_val(&self.chunks[..]) + trees.sum::<usize>()
+    }
+}
+
+/// The trees, if all can be rounded.
+fn leaves(program: &Program) -> Option<Vec<Leaves<'_>>> {
+    let mut shape = &program.ops().all()[..0];
+    let tree = |code: &'_ super::program::Code| {
+        let leaves = &program.leaves()[code.leaves.clone()];
+        let Form::Blend {
+            ops,
+            low: root,
+            high: None,
+        } = &code.form
+        else {
+            return None;
+        };
+        // A tree of the same nodes as the one before has no operations of its own; nor has one of a single leaf.
+        if !ops.is_empty() {
+            shape = &program.ops().all()[ops.clone()];
+        }
+        let least = leaves.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = leaves.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let ops = if leaves.len() > 1 { shape } else { &[] };
+        Some(Leaves {
+            ops,
+            root: *root,
+            leaves,
+            least,
+            range: most - least,
+        })
+    };
+    if !program.linear().is_empty() || !program.leaves().iter().all(|leaf| leaf.is_finite()) {
+        return None;
+    }
+    program.codes().iter().map(tree).collect()
+}
+
+/// Operations that leave a leaf's steps where the tree's own leave its number; the line where they leave it.
+fn round(tree: &Leaves<'_>, steps: impl Fn(&f64) -> u8, into: &mut Vec<Op>) -> u16 {
+    let mut lines = [0; ARENA_LINES];
+    for (line, leaf) in lines.iter_mut().zip(tree.leaves) {
+        *line = u16::from(steps(leaf));
+    }
+    for op in tree.ops {
+        let (left, right) = (lines[usize::from(op.left)], lines[usize::from(op.right)]);
+        lines[usize::from(op.out)] = if left == right && usize::from(left) < CONSTANTS {
+            left
+        } else {
+            into.push(Op { left, right, ..*op });
+            op.out
+        };
+    }
+    lines[usize::from(tree.root)]
+}
