@@ -16,6 +16,7 @@ use alcedo_sql::statement::{CreateModel, ModelOrigin};
 use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
 use alcedo_udfs::score::features::FeatureKind;
+use alcedo_udfs::score::forest::{iterations, parse};
 use alcedo_udfs::score::{Scorer, Task};
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::compute::cast;
@@ -23,6 +24,9 @@ use datafusion::arrow::datatypes::DataType;
 use object_store::ObjectStoreExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+const START_ITERATION: &str = "start_iteration";
+const NUM_ITERATIONS: &str = "num_iterations";
 
 /// A model file may have this many bytes at most.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -147,7 +151,8 @@ async fn register(
     url: &str,
     input: &[(String, SqlType)],
 ) -> Result<()> {
-    let bytes = fetch(ctx, url).await?;
+    let mut options = s.options.clone();
+    let bytes = some_iterations(fetch(ctx, url).await?, &mut options)?;
     let given = bytes.clone();
     let loading = tokio::task::spawn_blocking(move || alcedo_udfs::score::load(&given));
     let loaded = ctx
@@ -155,7 +160,8 @@ async fn register(
         .await?
         .map_err(|e| Error::internal(format!("loading a model failed: {e}")))?;
     let (kind, scorer) = loaded.map_err(crate::model::from_score)?;
-    let mut manifest = describe(&scorer, kind, &s.options, input)?;
+    let mut manifest = describe(&scorer, kind, options, input)?;
+    manifest.options = s.options.to_string();
     // What the manifest says must fit the file before anything is written.
     crate::model::pin(&manifest, &bytes, name.to_string(), 1)?;
     let artifact_bytes = bytes.len() as u64;
@@ -204,6 +210,38 @@ async fn fetch(ctx: &Context, url: &str) -> Result<bytes::Bytes> {
     })
 }
 
+/// The file with the iterations that the options ask for, which are taken out of them.
+fn some_iterations(bytes: bytes::Bytes, options: &mut Options) -> Result<bytes::Bytes> {
+    let start = options.take_i64(&[START_ITERATION])?;
+    let count = options.take_i64(&[NUM_ITERATIONS, "num_iteration"])?;
+    if start.is_none() && count.is_none() {
+        return Ok(bytes);
+    }
+    let Some(text) = std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|_| parse::detect(&bytes))
+    else {
+        return Err(Error::unsupported(
+            "only a LightGBM model has iterations to choose from",
+        ));
+    };
+    let number = |name: &str, given: Option<i64>, least: usize| match given.map(usize::try_from) {
+        None => Ok(None),
+        Some(Ok(number)) if number >= least => Ok(Some(number)),
+        Some(_) => Err(Error::user(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("{name} must be at least {least}"),
+        )),
+    };
+    let start = number(START_ITERATION, start, 0)?.unwrap_or(0);
+    let count = number(NUM_ITERATIONS, count, 1)?;
+    let cut = iterations::cut(text, start, count).map_err(|e| {
+        Error::user(SqlState::INVALID_PARAMETER_VALUE, e.to_string())
+            .hint(format!("{START_ITERATION} counts from 0."))
+    })?;
+    Ok(cut.into())
+}
+
 /// The labels of a file's classes and their SQL type: the file's own, or else 0, 1, 2 …
 fn own_labels(scorer: &Arc<dyn Scorer>, classes: usize) -> Result<(&'static str, Vec<String>)> {
     let Some(labels) = scorer.labels() else {
@@ -224,10 +262,9 @@ fn own_labels(scorer: &Arc<dyn Scorer>, classes: usize) -> Result<(&'static str,
 fn describe(
     scorer: &Arc<dyn Scorer>,
     kind: &str,
-    options: &Options,
+    mut rest: Options,
     input: &[(String, SqlType)],
 ) -> Result<Manifest> {
-    let mut rest = options.clone();
     let label = rest.take_text(&["label", "input_label_cols", "label_col", "target"])?;
     let labels = rest.take_texts(&["labels"])?;
     if let Some(given) = rest.take_text(&["model_type"])?
@@ -238,7 +275,16 @@ fn describe(
             format!("the file is a {kind} model, not \"{given}\""),
         ));
     }
-    rest.finish("model", &["label", "labels", "model_type"])?;
+    rest.finish(
+        "model",
+        &[
+            "label",
+            "labels",
+            "model_type",
+            START_ITERATION,
+            NUM_ITERATIONS,
+        ],
+    )?;
     let features = scorer.features();
     if !input.is_empty() && input.len() != features.len() {
         return Err(Error::user(
@@ -304,7 +350,7 @@ fn describe(
         label_type: Some(label_type.to_owned()),
         classes,
         features: inputs.collect(),
-        options: options.to_string(),
+        options: String::new(),
         parameters: BTreeMap::new(),
         query: None,
         train_rows: 0,

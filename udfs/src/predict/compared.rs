@@ -6,8 +6,8 @@
 //! plain expression for every row.
 
 use super::function::{Predict, answer};
-use super::{Output, external};
-use crate::score::{Limits, Task};
+use super::monotone::Monotone;
+use crate::score::Limits;
 use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::Result as PlanResult;
@@ -19,10 +19,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-/// Half the width of the band around the bound's raw score within which outputs are computed: relative, and absolute
-/// near zero.
-const BAND: f64 = 1e-3;
 
 /// On which side of the bound an output must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,28 +58,15 @@ impl Predict {
     /// The function that says whether this call's output is on a side of a bound; of the same arguments. `None` when
     /// the output is not one number that grows or falls with one raw score.
     pub fn compared(&self, side: Side, bound: f64) -> Option<ScalarUDF> {
-        if self.scorer().outputs() != 1 || !self.scorer().is_monotone() || bound.is_nan() {
-            return None;
-        }
-        let decreasing = match (self.output, self.model.task()) {
-            (Output::Raw, _) | (Output::Predict, Task::Regression) => false,
-            (Output::ProbaOf(class), Task::Binary) => class == 0,
-            _ => return None,
-        };
-        let mut compared = Compared {
+        let call = Monotone::of(self).filter(|_| !bound.is_nan())?;
+        Some(ScalarUDF::new_from_impl(Compared {
             name: format!("{} {side} {bound}", self.name),
-            predict: self.clone(),
+            limits: call.limits(bound),
+            call,
             side,
             bound,
-            decreasing,
-            limits: Limits {
-                low: f64::NEG_INFINITY,
-                high: f64::INFINITY,
-            },
             signature: Signature::user_defined(Volatility::Immutable),
-        };
-        compared.limits = compared.find_limits();
-        Some(ScalarUDF::new_from_impl(compared))
+        }))
     }
 }
 
@@ -91,81 +74,17 @@ impl Predict {
 #[derive(Debug)]
 struct Compared {
     name: String,
-    predict: Predict,
+    call: Monotone,
     side: Side,
     bound: f64,
-    /// Whether the output falls when the raw score grows.
-    decreasing: bool,
     limits: Limits,
     signature: Signature,
 }
 
 impl Compared {
-    /// The output of a raw score.
-    fn output(&self, raw: f64) -> f64 {
-        let mut score = [raw];
-        if self.predict.output != Output::Raw {
-            self.predict.scorer().transform(&mut score);
-        }
-        if self.decreasing {
-            1.0 - score[0]
-        } else {
-            score[0]
-        }
-    }
-
-    /// How the output of a raw score stands to the bound; turned around when it falls, so that it only ever grows.
-    fn order(&self, raw: f64) -> Ordering {
-        let order = self.output(raw).total_cmp(&self.bound);
-        if self.decreasing {
-            order.reverse()
-        } else {
-            order
-        }
-    }
-
-    /// The raw scores whose outputs may be the bound, and a band around them that is wider than any rounding: what
-    /// lies outside is on a certain side.
-    fn find_limits(&self) -> Limits {
-        let at_least = self.first(|order| order != Ordering::Less);
-        let above = self.first(|order| order == Ordering::Greater);
-        let width = |raw: f64| {
-            if raw.is_finite() {
-                BAND * (1.0 + raw.abs())
-            } else {
-                0.0
-            }
-        };
-        Limits {
-            low: at_least - width(at_least),
-            high: above + width(above),
-        }
-    }
-
-    /// The least raw score whose order is `reached`, infinite when there is none: by halves over the numbers in their
-    /// order.
-    fn first(&self, reached: impl Fn(Ordering) -> bool) -> f64 {
-        const SIGN: u64 = 1 << 63;
-        let number = |place: u64| f64::from_bits(if place < SIGN { !place } else { place ^ SIGN });
-        let place = |number: f64| {
-            let bits = number.to_bits();
-            if bits < SIGN { bits | SIGN } else { !bits }
-        };
-        let (mut low, mut high) = (place(f64::MIN), place(f64::INFINITY));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if reached(self.order(number(middle))) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        number(low)
-    }
-
     fn answers(&self, scores: &[f64]) -> BooleanArray {
         let (mut first, mut last) = (f64::NEG_INFINITY, f64::INFINITY);
-        if self.decreasing {
+        if self.call.decreasing {
             std::mem::swap(&mut first, &mut last);
         }
         let below = self.side.holds(first, self.bound);
@@ -176,7 +95,7 @@ impl Compared {
             } else if *raw > self.limits.high {
                 above
             } else {
-                self.side.holds(self.output(*raw), self.bound)
+                self.side.holds(self.call.output(*raw), self.bound)
             }
         };
         scores.iter().map(|raw| Some(holds(raw))).collect()
@@ -185,7 +104,7 @@ impl Compared {
 
 impl PartialEq for Compared {
     fn eq(&self, other: &Self) -> bool {
-        self.predict == other.predict
+        self.call == other.call
             && self.side == other.side
             && self.bound.to_bits() == other.bound.to_bits()
     }
@@ -195,7 +114,7 @@ impl Eq for Compared {}
 
 impl Hash for Compared {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.predict, self.side, self.bound.to_bits()).hash(state);
+        (&self.call, self.side, self.bound.to_bits()).hash(state);
     }
 }
 
@@ -213,25 +132,19 @@ impl ScalarUDFImpl for Compared {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> PlanResult<DataType> {
-        self.predict.return_type(arg_types)?;
+        self.call.call().return_type(arg_types)?;
         Ok(DataType::Boolean)
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> PlanResult<FieldRef> {
-        self.predict.return_field_from_args(args)?;
+        self.call.call().return_field_from_args(args)?;
         Ok(Arc::new(Field::new(&self.name, DataType::Boolean, true)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        let (features, constant) = self.predict.features(&args.args, args.number_rows)?;
-        let mut scores = vec![0.0; features.rows()];
-        let scorer = self.predict.scorer();
-        self.predict
-            .model
-            .with_scratch(|scratch| {
-                scorer.score_within(&features, self.limits, scratch, &mut scores)
-            })
-            .map_err(external)?;
+        let (scores, constant) = self
+            .call
+            .scores(&args.args, args.number_rows, self.limits)?;
         answer(Arc::new(self.answers(&scores)), constant)
     }
 }

@@ -4,9 +4,12 @@
 //! holds the version, so its type, its inputs and its result are fixed for that statement and nothing is looked
 //! up while it runs. Literal arguments stay constants; a call of literals only scores one row.
 
+mod best;
 mod compared;
 mod function;
+mod monotone;
 
+pub use best::{Best, Leaders};
 pub use compared::Side;
 pub use function::{Predict, predict_udf};
 

@@ -79,8 +79,13 @@ pub struct Keyed {
 }
 
 impl Keyed {
+    /// The distinct values, settled.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// The places of the rows' values from row `start`; the number of values for a row without one.
-    fn places(&self, start: usize, out: &mut [u32]) {
+    pub fn places(&self, start: usize, out: &mut [u32]) {
         fn keys<T: ArrowNativeType>(keys: &[T], count: usize, out: &mut [u32]) {
             for (place, key) in out.iter_mut().zip(keys) {
                 // A key out of range can only belong to a row that is NULL.

@@ -6,12 +6,17 @@
 //!   of the trees (`facts` finds what holds, `ranges` says it in the model's numbers).
 //! - **Used features.** Columns that no node asks of are no arguments any more, so scans do not read them.
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
+//! - **Best scores.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
+//!   (`best`, an operator).
 //!
 //! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
 //! calls behind cheaper conditions.
 
+mod best;
 mod facts;
 mod ranges;
+
+pub(super) use best::BestScores;
 
 use alcedo_udfs::predict::{Predict, Side};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

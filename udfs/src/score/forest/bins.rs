@@ -459,6 +459,11 @@ impl Bins {
         None
     }
 
+    /// The code columns.
+    pub fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.columns.iter().map(|of| of.column)
+    }
+
     /// Writes the codes of one value, a byte for each column of the forest.
     pub fn write_one(&self, value: f64, codes: &mut [u8]) {
         let mut count = [0];

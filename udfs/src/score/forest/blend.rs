@@ -8,12 +8,13 @@
 //! The three [`Level`]s do the same with vectors of different widths. This file has the portable one, which the
 //! compiler vectorises for whatever it builds for; it is also the readable form of the other two.
 
-use super::bins::{BLOCK_ROWS, LINE_ROWS, Line};
+use super::bins::{BLOCK_ROWS, Bins, LINE_ROWS, Line};
 use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Ops, Program, Step};
 use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 use crate::score::Scratch;
+use crate::score::column::Keyed;
 use crate::score::features::{Column, Features};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -186,6 +187,12 @@ impl<'a> Batch<'a> {
         let blocks = || (0..rows.div_ceil(block_rows)).map(|block| (block, block * block_rows));
         for bins in self.program.bins() {
             let column = &features.columns()[bins.feature()];
+            if let Column::Keyed(keyed) = column
+                && keyed.values().len() < rows
+            {
+                self.encode_keyed(bins, keyed, start, rows);
+                continue;
+            }
             for (block, from) in blocks() {
                 let codes = &mut self.codes[block * block_lines..][..block_lines];
                 let mut nulls = [0; BLOCK_ROWS / LINE_ROWS];
@@ -215,6 +222,33 @@ impl<'a> Batch<'a> {
                 let here = block_rows.min(rows - from);
                 let values = &mut self.values[(block * width + place) * block_rows..][..block_rows];
                 column.fill(start + from, &mut values[..here]);
+            }
+        }
+    }
+
+    /// Finds the codes of a dictionary's values, and the rows' codes by their keys.
+    fn encode_keyed(&mut self, bins: &Bins, keyed: &Keyed, start: usize, rows: usize) {
+        let block_rows = self.lines * LINE_ROWS;
+        let block_lines = self.program.columns() * self.lines;
+        let mut codes = vec![0; self.program.columns()];
+        let mut tables: Vec<(usize, Vec<u8>)> = bins.columns().map(|c| (c, Vec::new())).collect();
+        // A row without a value has the place behind the last.
+        for value in keyed.values().iter().chain([&f64::NAN]) {
+            bins.write_one(*value, &mut codes);
+            tables
+                .iter_mut()
+                .for_each(|(column, table)| table.push(codes[*column]));
+        }
+        let mut places = [0; BLOCK_ROWS];
+        for (block, from) in (0..rows).step_by(block_rows).enumerate() {
+            let here = block_rows.min(rows - from);
+            keyed.places(start + from, &mut places[..here]);
+            let lines = &mut self.codes[block * block_lines..][..block_lines];
+            for (column, table) in &tables {
+                let lines = &mut lines[column * self.lines..][..self.lines];
+                for (line, places) in lines.iter_mut().zip(places.as_chunks::<LINE_ROWS>().0) {
+                    line.0 = places.map(|place| table[place as usize]);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Forests of decision trees. `parse` reads LightGBM's text, `tree` says what a tree means, `scalar` scores plainly and
+//! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree means, `scalar` scores plainly and
 //! `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
 //! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows, and `early` ends
 //! early, by the `rough` form of the program. `prune` makes a forest for rows of which something is known.
@@ -16,6 +16,7 @@ mod early;
 mod equal;
 #[cfg(test)]
 mod golden;
+pub mod iterations;
 mod json;
 pub mod objective;
 pub mod parse;
