@@ -4,9 +4,12 @@
 //! decrease are taken, so raw scores clearly below and clearly above it decide by themselves; between them, in a band
 //! that is much wider than any rounding, the output is computed and compared as written. So the answer is that of the
 //! plain expression for every row.
+//!
+//! Bounds of the raw scores of many rows say the same of all of them at once: [`Compared::may_hold`].
 
 use super::function::{Predict, answer};
 use super::{Output, external};
+use crate::score::known::Known;
 use crate::score::{Limits, Task};
 use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -89,7 +92,7 @@ impl Predict {
 
 /// A comparison of a call's output with a constant.
 #[derive(Debug)]
-struct Compared {
+pub struct Compared {
     name: String,
     predict: Predict,
     side: Side,
@@ -101,6 +104,37 @@ struct Compared {
 }
 
 impl Compared {
+    /// The comparison that a function is, if it is one.
+    pub fn of(function: &ScalarUDF) -> Option<&Self> {
+        function.inner().downcast_ref()
+    }
+
+    /// The call whose output is compared; the arguments are its.
+    pub fn call(&self) -> &Predict {
+        &self.predict
+    }
+
+    /// Whether the comparison can hold for a row whose features are `known`, an entry per feature of the model. False
+    /// is certain; true also stands for not knowing.
+    pub fn may_hold(&self, known: &[Known]) -> bool {
+        let Some(bounds) = self.predict.scorer().bounds(known) else {
+            return true;
+        };
+        let (below, above) = self.outside();
+        // Comparisons with NaN decide nothing.
+        match () {
+            () if bounds.high < self.limits.low => below,
+            () if bounds.low > self.limits.high => above,
+            () => true,
+        }
+    }
+
+    /// Whether [`Self::may_hold`] can be false at all.
+    pub fn is_bounded(&self) -> bool {
+        let anything = vec![Known::ANYTHING; self.predict.model.features().len()];
+        self.predict.scorer().bounds(&anything).is_some()
+    }
+
     /// The output of a raw score.
     fn output(&self, raw: f64) -> f64 {
         let mut score = [raw];
@@ -163,13 +197,18 @@ impl Compared {
         number(low)
     }
 
-    fn answers(&self, scores: &[f64]) -> BooleanArray {
+    /// The answers for raw scores below and above the limits.
+    fn outside(&self) -> (bool, bool) {
         let (mut first, mut last) = (f64::NEG_INFINITY, f64::INFINITY);
         if self.decreasing {
             std::mem::swap(&mut first, &mut last);
         }
-        let below = self.side.holds(first, self.bound);
-        let above = self.side.holds(last, self.bound);
+        let holds = |output: f64| self.side.holds(output, self.bound);
+        (holds(first), holds(last))
+    }
+
+    fn answers(&self, scores: &[f64]) -> BooleanArray {
+        let (below, above) = self.outside();
         let holds = |raw: &f64| {
             if *raw < self.limits.low {
                 below
