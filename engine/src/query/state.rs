@@ -9,7 +9,7 @@ use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::multisets::Multisets;
 use super::operators::Operators;
-use super::scoring::Scoring;
+use super::scoring::{Scoring, SkippedRowGroups};
 use super::short_circuit::ShortCircuits;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
@@ -65,6 +65,7 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
     options.execution.parquet.pushdown_filters = true;
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(ShortCircuits));
+    rules.push(Arc::new(SkippedRowGroups));
     let mut analyzer_rules = Analyzer::new().rules;
     analyzer_rules.insert(0, Arc::new(FloatComparisons));
     let mut state = SessionStateBuilder::new()

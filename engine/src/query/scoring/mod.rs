@@ -6,12 +6,17 @@
 //!   of the trees (`facts` finds what holds, `ranges` says it in the model's numbers).
 //! - **Used features.** Columns that no node asks of are no arguments any more, so scans do not read them.
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
+//! - **Row groups.** Scans leave out what cannot pass such a comparison (`row_groups`, `statistics`).
 //!
 //! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
 //! calls behind cheaper conditions.
 
 mod facts;
 mod ranges;
+mod row_groups;
+mod statistics;
+
+pub(super) use row_groups::SkippedRowGroups;
 
 use alcedo_udfs::predict::{Predict, Side};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
