@@ -55,3 +55,49 @@ fn reached(tree: &Tree, known: &[Known], open: &mut Vec<i32>) -> Option<Bounds> 
     }
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::forest::tree::{Linear, Node, Split};
+
+    /// Leaf 0 up to 1.0 and for missing values, else leaf 1.
+    fn stump(leaves: [f64; 2]) -> Tree {
+        Tree {
+            nodes: vec![Node {
+                split: Split::NotAbove(1.0),
+                feature: 0,
+                left: !0,
+                right: !1,
+            }],
+            leaves: leaves.to_vec(),
+            ..Tree::default()
+        }
+    }
+
+    #[test]
+    fn leaves_that_can_be_reached() {
+        let trees = [stump([-2.0, 5.0]), stump([0.5, 0.25])];
+        let of = |known| bounds(&trees, &[known]).map(|b| (b.low, b.high));
+        assert_eq!(of(Known::ANYTHING), Some((-1.75, 5.5)));
+        assert_eq!(of(Known::up_to(1.0)), Some((-1.5, -1.5)));
+        assert_eq!(of(Known::from(1.5)), Some((5.25, 5.25)));
+        let some_missing = Known::from(1.5).or(Known::value(f64::NAN));
+        assert_eq!(of(some_missing), of(Known::ANYTHING));
+    }
+
+    #[test]
+    fn leaves_without_bounds() {
+        let linear = Tree {
+            linear: vec![Linear::default(); 2],
+            ..stump([1.0, 2.0])
+        };
+        for odd in [linear, stump([1.0, f64::NAN]), stump([f64::INFINITY, 1.0])] {
+            let trees = [stump([1.0, 2.0]), odd];
+            assert_eq!(bounds(&trees, &[Known::ANYTHING]), None);
+        }
+        let odd = [stump([f64::NAN, 1.0])];
+        let above = bounds(&odd, &[Known::from(1.5)]);
+        assert_eq!(above.map(|b| b.high), Some(1.0));
+    }
+}

@@ -394,32 +394,6 @@ fn scores_within_bounds() {
     assert!(narrow > 30 && exact > 9000, "{narrow} and {exact}");
 }
 
-/// Leaves that are functions or no numbers, and several scores per row, have no bounds.
-#[test]
-fn forests_without_bounds() {
-    let mut shape = Shape {
-        features: 2,
-        trees: 3,
-        leaves: 9,
-        outputs: 2,
-        deep: false,
-        categories: false,
-        zero_missing: false,
-        linear: false,
-        kind: 0,
-    };
-    let known = [Known::ANYTHING; 2];
-    assert_eq!(forest(&mut Random(1), &shape).bounds(&known), None);
-    shape.outputs = 1;
-    let mut trees = forest(&mut Random(1), &shape).trees().to_vec();
-    trees[1].leaves[0] = f64::NAN;
-    let features = (0..2).map(|f| Feature::numeric(format!("f{f}")));
-    let odd = Forest::new(features.collect(), trees, 1, Objective::Identity, false);
-    assert_eq!(odd.bounds(&known), None);
-    shape.linear = true;
-    assert_eq!(forest(&mut Random(1), &shape).bounds(&known), None);
-}
-
 /// Scores that stop early are on the right side, and exact between the limits.
 #[test]
 fn scores_within_limits() {
