@@ -179,7 +179,7 @@ macro_rules! files {
 
 mod own {
     files!(FILES, alcedo, "":
-        catalog ddl dml errors external json models onnx predict scoring select settings transactions types views);
+        catalog ddl dml errors external json models onnx predict row_groups scoring select settings transactions types views);
 
     #[test]
     fn no_file_is_forgotten() {

@@ -4,10 +4,13 @@
 //! decrease are taken, so raw scores clearly below and clearly above it decide by themselves; between them, in a band
 //! that is much wider than any rounding, the output is computed and compared as written. So the answer is that of the
 //! plain expression for every row.
+//!
+//! Bounds of the raw scores of many rows say the same of all of them at once: [`Compared::may_hold`].
 
 use super::function::{Predict, answer};
 use super::monotone::Monotone;
 use crate::score::Limits;
+use crate::score::known::Known;
 use arrow::array::BooleanArray;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::Result as PlanResult;
@@ -72,7 +75,7 @@ impl Predict {
 
 /// A comparison of a call's output with a constant.
 #[derive(Debug)]
-struct Compared {
+pub struct Compared {
     name: String,
     call: Monotone,
     side: Side,
@@ -82,13 +85,50 @@ struct Compared {
 }
 
 impl Compared {
-    fn answers(&self, scores: &[f64]) -> BooleanArray {
+    /// The comparison that a function is, if it is one.
+    pub fn of(function: &ScalarUDF) -> Option<&Self> {
+        function.inner().downcast_ref()
+    }
+
+    /// The call whose output is compared; the arguments are its.
+    pub fn call(&self) -> &Predict {
+        self.call.call()
+    }
+
+    /// Whether the comparison can hold for a row whose features are `known`, an entry per feature of the model. False
+    /// is certain; true also stands for not knowing.
+    pub fn may_hold(&self, known: &[Known]) -> bool {
+        let Some(bounds) = self.call.call().scorer().bounds(known) else {
+            return true;
+        };
+        let (below, above) = self.outside();
+        // Comparisons with NaN decide nothing.
+        match () {
+            () if bounds.high < self.limits.low => below,
+            () if bounds.low > self.limits.high => above,
+            () => true,
+        }
+    }
+
+    /// Whether [`Self::may_hold`] can be false at all.
+    pub fn is_bounded(&self) -> bool {
+        // One row takes one way through each tree: that is asked fast.
+        let row = vec![Known::value(0.0); self.call.call().model.features().len()];
+        self.call.call().scorer().bounds(&row).is_some()
+    }
+
+    /// The answers for raw scores below and above the limits.
+    fn outside(&self) -> (bool, bool) {
         let (mut first, mut last) = (f64::NEG_INFINITY, f64::INFINITY);
         if self.call.decreasing {
             std::mem::swap(&mut first, &mut last);
         }
-        let below = self.side.holds(first, self.bound);
-        let above = self.side.holds(last, self.bound);
+        let holds = |output: f64| self.side.holds(output, self.bound);
+        (holds(first), holds(last))
+    }
+
+    fn answers(&self, scores: &[f64]) -> BooleanArray {
+        let (below, above) = self.outside();
         let holds = |raw: &f64| {
             if *raw < self.limits.low {
                 below

@@ -10,7 +10,7 @@ mod function;
 mod monotone;
 
 pub use best::{Best, Leaders};
-pub use compared::Side;
+pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
 
 use crate::error::ScoreError;
@@ -361,7 +361,7 @@ mod tests {
     use arrow::datatypes::Float64Type;
     use datafusion_common::config::ConfigOptions;
     use datafusion_common::{Result as PlanResult, ScalarValue};
-    use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs};
+    use datafusion_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl};
 
     /// Adds 1 where feature `a` is at most 0.5, else 3, for missing values 1.
     const STUMP: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\
@@ -412,6 +412,44 @@ mod tests {
         );
         let null = call(vec![ColumnarValue::Scalar(ScalarValue::Null)], 1).unwrap();
         assert!(matches!(null, ColumnarValue::Scalar(ScalarValue::Float64(Some(v))) if v == 1.0));
+    }
+
+    #[test]
+    fn comparisons_of_many_rows_at_once() {
+        let number = predict_udf(&stump(), Output::Predict, "predict 1").unwrap();
+        let binary = STUMP.replace("feature_names", "objective=binary sigmoid:1\nfeature_names");
+        let spec = ModelSpec {
+            name: "b".into(),
+            version: 1,
+            features: None,
+            labels: None,
+        };
+        let binary = PinnedModel::new(Arc::new(parse(binary.as_bytes()).unwrap()), spec).unwrap();
+        let binary = Arc::new(binary);
+        // 1 / (1 + exp(-1)) is 0.73, and 0.95 that of 3.
+        let first = predict_udf(&binary, Output::ProbaOf(0), "predict 2").unwrap();
+        let last = predict_udf(&binary, Output::ProbaOf(1), "predict 3").unwrap();
+        let (few, many) = (Known::up_to(0.5), Known::from(0.6));
+        let null = Known::value(f64::NAN);
+        for (call, side, bound, holds) in [
+            (&number, Side::Above, 2.0, [false, true, false]),
+            (&number, Side::Above, 3.5, [false, false, false]),
+            (&number, Side::AtMost, 1.0, [true, false, true]),
+            (&number, Side::AtMost, 0.9, [false, false, false]),
+            (&number, Side::Below, 2.0, [true, false, true]),
+            (&last, Side::AtLeast, 0.9, [false, true, false]),
+            (&last, Side::Below, 0.9, [true, false, true]),
+            (&first, Side::Above, 0.1, [true, false, true]),
+            (&first, Side::Below, 0.1, [false, true, false]),
+        ] {
+            let made = Predict::of(call).unwrap().compared(side, bound).unwrap();
+            let compared = Compared::of(&made).unwrap();
+            assert!(compared.is_bounded());
+            for (known, holds) in [few, many, null].into_iter().zip(holds) {
+                let may = compared.may_hold(&[known]);
+                assert_eq!(may, holds, "{} for {known:?}", compared.name());
+            }
+        }
     }
 
     #[test]

@@ -88,6 +88,11 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     fn restricted(&self, _known: &[Known]) -> Option<Restricted> {
         None
     }
+    /// What the one raw score of a row can be whose features are `known`, an entry each: no such row has another.
+    /// `None` when nothing is certain.
+    fn bounds(&self, _known: &[Known]) -> Option<Bounds> {
+        None
+    }
     /// [`Scorer::score`] for those who only ask on which side of `limits` the one score of a row is: a score that is
     /// certainly below them may come out as any number below, one above as any number above.
     fn score_within(
@@ -112,6 +117,15 @@ pub struct Restricted {
     pub nodes: usize,
     /// Decisions of the scorer for all rows.
     pub nodes_before: usize,
+}
+
+/// The least and the most that a raw score can be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// At least.
+    pub low: f64,
+    /// At most.
+    pub high: f64,
 }
 
 /// Raw scores that need not be exact: those below `low` and those above `high`.

@@ -8,6 +8,7 @@
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
 //! - **Best scores.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
 //!   (`best`, an operator).
+//! - **Row groups.** Scans leave out what cannot pass such a comparison (`row_groups`, `statistics`).
 //!
 //! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
 //! calls behind cheaper conditions.
@@ -15,8 +16,11 @@
 mod best;
 mod facts;
 mod ranges;
+mod row_groups;
+mod statistics;
 
 pub(super) use best::BestScores;
+pub(super) use row_groups::SkippedRowGroups;
 
 use alcedo_udfs::predict::{Predict, Side};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -22,12 +22,7 @@ pub(super) fn known(
     for (at, arg) in predict.inputs().iter().zip(args) {
         let feature = &features[*at];
         if let Expr::Literal(value, _) = arg {
-            let number = if value.is_null() {
-                Some(f64::NAN)
-            } else {
-                number(feature, value)
-            };
-            if let Some(number) = number {
+            if let Some(number) = constant(feature, value) {
                 known[*at] = Known::value(number);
                 shown.push(format!("{} = {value}", feature.name));
             }
@@ -96,6 +91,14 @@ fn range(feature: &Feature, test: &Test) -> Option<Known> {
 /// Whether a column that is compared with such a constant may hold NaN.
 fn floats(value: &ScalarValue) -> bool {
     value.data_type().is_floating()
+}
+
+/// A constant argument as the model reads it.
+pub(super) fn constant(feature: &Feature, value: &ScalarValue) -> Option<f64> {
+    if value.is_null() {
+        return Some(f64::NAN);
+    }
+    number(feature, value)
 }
 
 /// A constant as the model reads it; NULL is compared with nothing.

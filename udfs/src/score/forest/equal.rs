@@ -7,7 +7,7 @@ use super::objective::Objective;
 use super::tree::{Linear, Missing, Node, Split, Tree};
 use crate::score::features::{Column, Feature, Features};
 use crate::score::known::Known;
-use crate::score::{Limits, Scorer, Scratch};
+use crate::score::{Bounds, Limits, Scorer, Scratch};
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array,
@@ -349,6 +349,49 @@ fn restricted_forests() {
         }
     }
     assert!(smaller > 20);
+}
+
+/// No row of which something is known has a score outside of the bounds, and those that leave one leaf per tree are
+/// the score itself.
+#[test]
+fn scores_within_bounds() {
+    let (mut narrow, mut exact) = (0, 0);
+    for seed in 0..60 {
+        let random = &mut Random(seed * 32_452_843 + 7);
+        let shape = Shape {
+            features: 1 + random.below(8),
+            trees: [1, 5, 120][random.below(3)],
+            leaves: [3, 40, 300][random.below(3)],
+            outputs: 1,
+            deep: random.one_in(4),
+            categories: random.one_in(2),
+            zero_missing: random.one_in(2),
+            linear: false,
+            kind: [0, 5][random.below(2)],
+        };
+        let forest = forest(random, &shape);
+        let rows = 200;
+        let (known, features) = known_batch(random, &shape, rows);
+        let mut scores = vec![0.0; rows];
+        forest.score_plainly(&features, &mut Scratch::default(), &mut scores);
+        let widest = forest
+            .bounds(&vec![Known::ANYTHING; shape.features])
+            .unwrap();
+        let bounds = forest.bounds(&known).unwrap();
+        narrow += usize::from(bounds.high - bounds.low < 0.9 * (widest.high - widest.low));
+        for (row, score) in scores.iter().enumerate() {
+            let within = |b: Bounds| b.low <= *score && *score <= b.high;
+            assert!(within(bounds) && within(widest), "seed {seed}, row {row}");
+            let values = features
+                .columns()
+                .iter()
+                .map(|c| Known::value(c.value(row)));
+            let bounds = forest.bounds(&values.collect::<Vec<_>>()).unwrap();
+            assert!(within(bounds), "seed {seed}, row {row}");
+            exact += usize::from(bounds.low.to_bits() == bounds.high.to_bits());
+        }
+    }
+    assert!(narrow > 30 && exact > 9000, "{narrow} and {exact}");
 }
 
 /// Scores that stop early are on the right side, and exact between the limits.

@@ -1,7 +1,8 @@
-//! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree means, `scalar` scores plainly and
-//! `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
+//! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree
+//! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
 //! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows, and `early` ends
-//! early, by the `rough` form of the program. `prune` makes a forest for rows of which something is known.
+//! early, by the `rough` form of the program. `prune` makes a forest for rows of which something is known, and `bounds`
+//! says what it can give them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -9,6 +10,7 @@ mod avx2;
 mod avx512;
 pub mod bins;
 pub mod blend;
+mod bounds;
 mod categories;
 mod compile;
 mod early;
@@ -28,7 +30,7 @@ mod single;
 pub mod tree;
 
 use super::known::Known;
-use super::{Limits, Loader, Restricted, Scorer, Scratch, Task};
+use super::{Bounds, Limits, Loader, Restricted, Scorer, Scratch, Task};
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};
 use blend::Level;
@@ -277,6 +279,10 @@ impl Scorer for Forest {
             nodes_before: self.nodes(),
             scorer: forest,
         })
+    }
+
+    fn bounds(&self, known: &[Known]) -> Option<Bounds> {
+        (self.outputs == 1).then(|| bounds::bounds(&self.trees, known))?
     }
 
     fn transform(&self, scores: &mut [f64]) {

@@ -74,7 +74,7 @@ pub fn count(tree: &Tree, known: &[Known]) -> usize {
 }
 
 /// The side that all rows go to: true is left.
-fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
+pub fn side(node: &Node, sets: &[u32], known: Known) -> Option<bool> {
     let (mut left, mut right) = (false, false);
     let mut goes = |to_left: bool| *(if to_left { &mut left } else { &mut right }) = true;
     if known.missing {
