@@ -13,7 +13,9 @@ use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
+};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -191,8 +193,7 @@ impl ExecutionPlan for BestScoresExec {
             let timer = metrics.elapsed_compute().timer();
             let passing = this.select(&batch)?;
             timer.done();
-            metrics.record_output(passing.num_rows());
-            Ok(passing)
+            Ok(passing.record_output(&metrics))
         });
         let passing = passing.filter(|batch| {
             let some = !matches!(batch, Ok(batch) if batch.num_rows() == 0);
