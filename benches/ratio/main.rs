@@ -13,6 +13,7 @@ mod lightgbm;
 mod overhead;
 mod plan;
 mod random;
+mod rivals;
 mod score;
 mod wire;
 
@@ -36,7 +37,7 @@ const SCENARIOS: &[Scenario] = &[
     ),
     (
         "score",
-        "our scorer over Arrow columns, against LightGBM's C API, one thread each, raw scores equal bit for bit",
+        "our scorer over Arrow columns, against LightGBM's C API, ONNX Runtime and lleaves, one thread each",
         score::run,
     ),
     (

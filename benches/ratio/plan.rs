@@ -2,23 +2,21 @@
 //!
 //! Against the same query with the model behind an arithmetic operation, which hides the comparison or the columns from
 //! the planner; against the share of the table that a model needs; and against what one writes without Alcedo: DuckDB
-//! with a vectorised Python function, and pandas with LightGBM. `rivals.py` is their side.
+//! with a vectorised Python function, and pandas with LightGBM. `plan.py` is their side.
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
 
 use alcedo_engine::session::SessionOptions;
 use alcedo_engine::{Components, Config, Engine, Session};
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use super::Outcome;
 use super::compare::{Case, Report};
-use super::harness::{Scratch, python};
+use super::harness::Scratch;
+use super::rivals::Rivals;
 
 const ROWS: usize = 300_000;
 /// Columns of the narrow table, all of which the model uses.
@@ -28,6 +26,8 @@ const WIDE: usize = 100;
 /// Those of them that its model uses.
 const USED: usize = 20;
 const ROUNDS: usize = 5;
+/// As many as the rivals have, on any machine.
+const THREADS: usize = 2;
 
 /// A table, its model, and a session on them.
 struct Bench {
@@ -50,7 +50,10 @@ pub fn run(report: &mut Report) -> Outcome<()> {
 impl Bench {
     fn open() -> Outcome<Self> {
         let folder = Scratch::new("plan");
-        let runtime = Runtime::new()?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .enable_all()
+            .build()?;
         let config = Config {
             data_dir: Some(folder.join("data")),
             allowed_roots: vec![PathBuf::from(folder.join(""))],
@@ -64,49 +67,45 @@ impl Bench {
             session: Some(session),
             folder,
         };
+        bench.ask(&format!("set target_partitions = {THREADS}"))?;
         bench.fill()?;
         Ok(bench)
     }
 
-    /// Two tables of random numbers and a model for each.
+    /// Three tables of random numbers and a model for each.
     fn fill(&self) -> Outcome<()> {
-        let columns = |count: usize| {
-            let random = (0..count).map(|c| format!("random() * 2 - 1 as c{c}"));
-            random.collect::<Vec<_>>().join(", ")
-        };
-        let label = |used: usize| {
-            (2..used).fold("c0 * c1".to_owned(), |mut sum, c| {
-                let _ = write!(sum, " + sin(c{c} * {c})");
-                sum
-            })
-        };
-        for (table, width, used) in [("narrow", COLUMNS, COLUMNS), ("wide", WIDE, USED)] {
+        for (table, width, used, kinds) in [
+            ("narrow", COLUMNS, COLUMNS, 0),
+            ("wide", WIDE, USED, 0),
+            ("kinds", 6, 6, 2),
+        ] {
+            let columns = listed(width, |c| match c < kinds {
+                true => format!("floor(random() * 3) as c{c}"),
+                false => format!("random() * 2 - 1 as c{c}"),
+            });
             self.ask(&format!(
-                "create table {table} as select {} from generate_series(1, {ROWS})",
-                columns(width)
+                "create table {table} as select {columns} from generate_series(1, {ROWS})"
             ))?;
             // What does not differ is never asked for.
-            let inputs = (0..width).map(|c| match c < used {
+            let inputs = listed(width, |c| match c < used {
                 true => format!("c{c}"),
                 false => format!("0.0 as c{c}"),
             });
+            let label = (2..used).fold("c0 * c1".to_owned(), |sum, c| {
+                format!("{sum} + sin(c{c} * {c})")
+            });
             self.ask(&format!(
                 "create model {table}_model options (label = 'y', num_iterations = 300, num_leaves = 31, seed = 1) as \
-                 select {}, {} as y from {table} limit 20000",
-                inputs.collect::<Vec<_>>().join(", "),
-                label(used)
+                 select {inputs}, {label} as y from {table} limit 20000"
             ))?;
         }
         let to = self.model_file();
-        self.ask(&format!(
-            "export model narrow_model to 'file://{}'",
-            to.display()
-        ))?;
+        self.ask(&format!("export model narrow_model to 'file://{to}'"))?;
         Ok(())
     }
 
-    fn model_file(&self) -> PathBuf {
-        PathBuf::from(self.folder.join("narrow.txt"))
+    fn model_file(&self) -> String {
+        self.folder.join("narrow.txt")
     }
 
     /// The first column of a statement's rows, as text.
@@ -139,8 +138,20 @@ impl Bench {
         numbers.collect()
     }
 
-    /// Two queries that must give the same, measured.
-    fn compare(&self, report: &mut Report, name: &str, ours: &str, theirs: &str) -> Outcome<()> {
+    /// Two queries that must give the same, measured. The plan of ours, and not that of theirs, says `done`.
+    fn compare(
+        &self,
+        report: &mut Report,
+        name: &str,
+        done: &str,
+        (ours, theirs): (&str, &str),
+    ) -> Outcome<()> {
+        for (query, wanted) in [(ours, true), (theirs, false)] {
+            let plan = self.ask(&format!("explain {query}"))?.join("\n");
+            if plan.contains(done) != wanted {
+                return Err(format!("{name}: whether the plan says {done:?}: {plan}").into());
+            }
+        }
         let (found, wanted) = (self.numbers(ours)?, self.numbers(theirs)?);
         if found != wanted {
             return Err(format!("{name}: {found:?} instead of {wanted:?}").into());
@@ -169,12 +180,17 @@ impl Drop for Bench {
     }
 }
 
-/// Bytes of the files that are read when the model uses a fifth of the columns.
+/// Bytes of the files that are read when the model uses a fifth of the columns, against those of all columns.
 fn bytes(report: &mut Report, bench: &Bench) -> Outcome<()> {
-    let ours = scanned(bench, "select count(predict(wide_model using *)) from wide")?;
-    let sums: Vec<String> = (0..WIDE).map(|c| format!("sum(c{c})")).collect();
-    let all = scanned(bench, &format!("select {} from wide", sums.join(", ")))?;
+    let ours = scanned(bench, "select sum(predict(wide_model using *)) from wide")?;
+    let sums = listed(WIDE, |c| format!("sum(c{c})"));
+    let all = scanned(bench, &format!("select {sums} from wide"))?;
     report.tell("plan/bytes-read", all / ours, "bytes", (ours, all))
+}
+
+/// What is said of each column, as a list in SQL.
+fn listed(columns: usize, say: impl Fn(usize) -> String) -> String {
+    (0..columns).map(say).collect::<Vec<_>>().join(", ")
 }
 
 /// What the scans of a query read.
@@ -206,6 +222,11 @@ fn size(text: &str) -> Option<f64> {
     )
 }
 
+/// A sum that does not depend on the order in which two threads find the rows.
+fn sum(number: &str) -> String {
+    format!("sum(({number} * 1000000.0)::bigint)")
+}
+
 /// Rows above the 99th percentile, and the same with the comparison hidden behind an addition.
 fn above(report: &mut Report, bench: &Bench) -> Outcome<()> {
     let bound = bench.numbers(
@@ -213,45 +234,48 @@ fn above(report: &mut Report, bench: &Bench) -> Outcome<()> {
     )?;
     let query = |hidden: &str| {
         format!(
-            "select count(*), sum(c0) from narrow where predict(narrow_model using *){hidden} > {}::float8",
+            "select count(*), {} from narrow where predict(narrow_model using *){hidden} > {}::float8",
+            sum("c0"),
             bound[0]
         )
     };
     bench.compare(
         report,
         "plan/above-p99",
-        &query(""),
-        &query(" + 0.0::float8"),
+        "narrow_model@1 > ",
+        (&query(""), &query(" + 0.0::float8")),
     )
 }
 
-/// Conditions on two features, and the same with these features hidden behind an addition.
+/// Conditions on two features of six, and the same with these features hidden behind an addition.
 fn known(report: &mut Report, bench: &Bench) -> Outcome<()> {
     let query = |hidden: &str| {
-        let inputs = (0..COLUMNS).map(|c| match c < 2 {
+        let inputs = listed(6, |c| match c < 2 {
             true => format!("c{c}{hidden}"),
             false => format!("c{c}"),
         });
         format!(
-            "select count(*), sum(predict(narrow_model, {})) from narrow where c0 > 0.5 and c1 < -0.5",
-            inputs.collect::<Vec<_>>().join(", ")
+            "select count(*), {} from kinds where c0 = 1 and c1 = 2",
+            sum(&format!("predict(kinds_model, {inputs})"))
         )
     };
     bench.compare(
         report,
         "plan/known-features",
-        &query(""),
-        &query(" + 0.0::float8"),
+        "kinds_model@1 where ",
+        (&query(""), &query(" + 0.0::float8")),
     )
 }
 
 /// Scan, filter, score and aggregate, against DuckDB and pandas.
 fn whole(report: &mut Report, bench: &Bench) -> Outcome<()> {
     let ours = "select count(*), avg(predict(narrow_model using *)) from narrow where c0 > -0.5";
-    let mut rivals = Rivals::start(bench)?;
+    let files = bench.folder.join("data");
+    let model = bench.model_file();
+    let mut rivals = Rivals::start("plan.py", &[&files, &model, &COLUMNS.to_string()])?;
     let found = bench.numbers(ours)?;
     for rival in ["duckdb", "pandas"] {
-        let wanted = rivals.ask(rival)?;
+        let (_, wanted) = rivals.run(rival)?;
         let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * b.abs().max(1.0);
         if found.len() != wanted.len() || !found.iter().zip(&wanted).all(close) {
             return Err(format!("plan/{rival}: {found:?} instead of {wanted:?}").into());
@@ -264,59 +288,11 @@ fn whole(report: &mut Report, bench: &Bench) -> Outcome<()> {
             equal: found.len() as u64,
             rounds: ROUNDS,
         };
-        report.measure(
+        report.measure_told(
             &case,
             || bench.numbers(ours).map(drop),
-            || rivals.ask(rival).map(drop),
+            || Ok(rivals.run(rival)?.0),
         )?;
     }
     Ok(())
-}
-
-/// The process that plays the rivals: a line in, the numbers of the result out.
-struct Rivals {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Rivals {
-    fn start(bench: &Bench) -> Outcome<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ratio/rivals.py");
-        let mut process = Command::new(python())
-            .arg(script)
-            .arg(bench.folder.join("data"))
-            .arg(bench.model_file())
-            .arg(COLUMNS.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let requests = process.stdin.take().ok_or("the rivals listen")?;
-        let answers = BufReader::new(process.stdout.take().ok_or("the rivals answer")?);
-        Ok(Self {
-            process,
-            requests,
-            answers,
-        })
-    }
-
-    fn ask(&mut self, who: &str) -> Outcome<Vec<f64>> {
-        writeln!(self.requests, "{who}")?;
-        self.requests.flush()?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
-        match numbers {
-            Ok(numbers) if !numbers.is_empty() => Ok(numbers),
-            _ => Err(format!("{who} answered {line:?}").into()),
-        }
-    }
-}
-
-impl Drop for Rivals {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

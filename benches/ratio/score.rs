@@ -1,9 +1,11 @@
 //! `score`: our scorer over Arrow columns, with each level of instructions that the processor has, against LightGBM's
-//! `PredictForMat`; single rows against its `SingleRowFast`; and which rows are above a bound, ended early, against all
-//! scores. One thread each, pinned to one processor, raw scores equal in every bit.
+//! `PredictForMat`; the best level against its Arrow entry, ONNX Runtime and lleaves; single rows against its
+//! `SingleRowFast`; and which rows are above a bound, ended early, against all scores. One thread each, pinned to one
+//! processor. Raw scores equal LightGBM's in every bit; the other two do not, and are held to what they can do.
 //!
-//! LightGBM is given what suits it best, rows of f64 side by side; our time includes reading the columns and finding
-//! their codes. Rows are random, the worst case for branches that are predicted, and once sorted, the best.
+//! Rivals are given what suits them best, rows of f64 (ONNX Runtime: f32) side by side in memory; our time includes
+//! reading the columns and finding their codes. Rows are random, the worst case for branches that are predicted, and
+//! once sorted, the best. `score.py` is the side of the Arrow entry, ONNX Runtime and lleaves.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use arrow::array::{ArrayRef, Float64Array};
 
 use super::Outcome;
 use super::compare::{Case, Pinned, Report};
+use super::harness;
 use super::lightgbm::{Booster, Matrix, train};
 use super::random::Random;
+use super::rivals::Rivals;
 
 /// Rows that are scored: more than the caches hold.
 const ROWS: usize = 16_384;
@@ -41,7 +45,40 @@ struct Shape {
     parameters: &'static str,
     /// Rows in the order of the first column.
     sorted: bool,
+    /// Rivals in Python, compared with our best level. lleaves compiles for minutes where trees are large.
+    python: &'static [Python],
 }
+
+/// A rival in Python, and how far from ours its scores are.
+struct Python {
+    name: &'static str,
+    /// Relative to a score above 1, else absolute.
+    tolerance: f64,
+    /// The least share of rows within it: a row whose value rounds to the other side of a threshold is not.
+    share: f64,
+}
+
+/// The C API's entry for a stream of Arrow batches, in the library that Python's package brings: the one we link leaves
+/// a part of it out.
+const LIGHTGBM_ARROW: Python = Python {
+    name: "lightgbm-arrow",
+    tolerance: 0.0,
+    share: 1.0,
+};
+
+/// Sums f32, and has thresholds and values rounded to f32.
+const ONNXRUNTIME: Python = Python {
+    name: "onnxruntime",
+    tolerance: 1e-5,
+    share: 0.999,
+};
+
+/// Sums f64 in another order.
+const LLEAVES: Python = Python {
+    name: "lleaves",
+    tolerance: 1e-9,
+    share: 1.0,
+};
 
 const PLAIN: Shape = Shape {
     name: "500x31",
@@ -52,10 +89,14 @@ const PLAIN: Shape = Shape {
     classes: 1,
     parameters: "objective=regression num_leaves=31",
     sorted: false,
+    python: &[],
 };
 
 const SHAPES: &[Shape] = &[
-    PLAIN,
+    Shape {
+        python: &[LIGHTGBM_ARROW, ONNXRUNTIME, LLEAVES],
+        ..PLAIN
+    },
     Shape {
         name: "500x31-sorted",
         sorted: true,
@@ -65,6 +106,7 @@ const SHAPES: &[Shape] = &[
         name: "200x255",
         trees: 200,
         parameters: "objective=regression num_leaves=255",
+        python: &[LIGHTGBM_ARROW, ONNXRUNTIME],
         ..PLAIN
     },
     Shape {
@@ -73,6 +115,7 @@ const SHAPES: &[Shape] = &[
         columns: 100,
         missing: 0.05,
         parameters: "objective=regression num_leaves=63",
+        python: &[LIGHTGBM_ARROW, ONNXRUNTIME, LLEAVES],
         ..PLAIN
     },
     Shape {
@@ -142,6 +185,13 @@ fn compare(report: &mut Report, shape: &Shape) -> Outcome<()> {
             || theirs.score(&data, &mut their_scores),
         )?;
     }
+    let mut ours_again =
+        |out: &mut [f64]| score_columns(&ours, Level::best(), &columns, &mut scratch, out);
+    if !shape.python.is_empty() {
+        let folder = harness::Scratch::new("score");
+        folder.write("model.txt", &text);
+        by_python(report, shape, &mut ours_again, &data, &folder)?;
+    }
     if shape.classes == 1 && !shape.sorted {
         single(report, shape, &ours, &theirs, &data)?;
     }
@@ -159,6 +209,53 @@ fn equal(name: &str, ours: &[f64], theirs: &[f64]) -> Outcome<u64> {
         return Err(format!("{name}: {equal} of {} raw scores are equal", ours.len()).into());
     }
     Ok(equal as u64)
+}
+
+/// The rivals in Python, as far as they are installed; `folder` has the model.
+fn by_python(
+    report: &mut Report,
+    shape: &Shape,
+    ours: &mut impl FnMut(&mut [f64]) -> Outcome<()>,
+    data: &Matrix,
+    folder: &harness::Scratch,
+) -> Outcome<()> {
+    let bytes: Vec<u8> = data.values.iter().flat_map(|v| v.to_ne_bytes()).collect();
+    std::fs::write(folder.path().join("rows"), bytes)?;
+    let mut rivals = Rivals::start("score.py", &[&folder.join(""), &shape.columns.to_string()])?;
+    let mut our_scores = vec![0.0; ROWS];
+    ours(&mut our_scores)?;
+    for rival in shape.python {
+        if rivals.ask(rival.name)?.is_none() {
+            continue;
+        }
+        let name = format!("score/{}/{}", shape.name, rival.name);
+        let bytes = std::fs::read(folder.path().join(rival.name))?;
+        let numbers = bytes.as_chunks().0.iter();
+        let their_scores: Vec<f64> = numbers.map(|b| f64::from_ne_bytes(*b)).collect();
+        let case = Case {
+            name: &name,
+            unit: "rows",
+            work: ROWS as f64,
+            equal: close(&name, rival, &our_scores, &their_scores)?,
+            rounds: ROUNDS,
+        };
+        report.measure_told(
+            &case,
+            || ours(&mut our_scores),
+            || Ok(rivals.run(rival.name)?.0),
+        )?;
+    }
+    Ok(())
+}
+
+/// How many scores are as close as the rival can be; its share must be.
+fn close(name: &str, rival: &Python, ours: &[f64], theirs: &[f64]) -> Outcome<u64> {
+    let near = |(a, b): &(&f64, &f64)| (*a - *b).abs() <= rival.tolerance * a.abs().max(1.0);
+    let close = ours.iter().zip(theirs).filter(near).count();
+    if theirs.len() != ours.len() || (close as f64) < rival.share * ours.len() as f64 {
+        return Err(format!("{name}: {close} of {} raw scores are close", ours.len()).into());
+    }
+    Ok(close as u64)
 }
 
 /// From Arrow columns to scores, as a plan does it.
