@@ -46,7 +46,11 @@ def lleaves():
     """Compiled to the processor's own instructions; rows of f64 side by side, which it reads where they lie."""
     import lleaves
 
-    model = lleaves.Model(model_file=model_file)
+    # It wants the line that LightGBM's Python package ends its files with.
+    ended = f"{folder}/ended.txt"
+    with open(model_file) as model, open(ended, "w") as file:
+        file.write(f"{model.read()}\npandas_categorical:null\n")
+    model = lleaves.Model(model_file=ended)
     model.compile(raw_score=True)
     return lambda: model.predict(rows, n_jobs=1)
 
