@@ -152,11 +152,15 @@ impl Report {
 
 fn floor(name: &str) -> Outcome<Option<f64>> {
     let floors: Value = serde_json::from_str(&std::fs::read_to_string(FLOORS)?)?;
-    match floors.get(name) {
-        Some(Value::Object(levels)) => Ok(levels.get(Level::best().name()).and_then(Value::as_f64)),
+    let floor = match floors.get(name) {
+        Some(Value::Object(levels)) => levels.get(Level::best().name()),
+        floor => floor,
+    };
+    match floor {
         Some(floor) => Ok(floor.as_f64()),
         None => Err(format!(
-            "{name} has no entry in benches/floors.json (null where it is only told)"
+            "{name} has no entry for {} in benches/floors.json (null where it is only told)",
+            Level::best().name()
         )
         .into()),
     }

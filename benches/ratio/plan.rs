@@ -42,6 +42,7 @@ pub fn run(report: &mut Report) -> Outcome<()> {
     let bench = Bench::open()?;
     bytes(report, &bench)?;
     above(report, &bench)?;
+    best(report, &bench)?;
     known(report, &bench)?;
     whole(report, &bench)?;
     Ok(())
@@ -243,6 +244,22 @@ fn above(report: &mut Report, bench: &Bench) -> Outcome<()> {
         report,
         "plan/above-p99",
         "narrow_model@1 > ",
+        (&query(""), &query(" + 0.0::float8")),
+    )
+}
+
+/// The ten best, and the same with the scores hidden behind an addition.
+fn best(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let query = |hidden: &str| {
+        format!(
+            "select {} from (select c0 from narrow order by predict(narrow_model using *){hidden} desc limit 10) best",
+            sum("c0")
+        )
+    };
+    bench.compare(
+        report,
+        "plan/top-10",
+        "TopKScoresExec",
         (&query(""), &query(" + 0.0::float8")),
     )
 }

@@ -15,6 +15,7 @@ use alcedo_sql::options::Options;
 use alcedo_sql::statement::{CreateModel, ModelOrigin};
 use alcedo_sql::types::SqlType;
 use alcedo_sql::{SqlState, ast};
+use alcedo_udfs::error::ScoreError;
 use alcedo_udfs::score::features::FeatureKind;
 use alcedo_udfs::score::forest::{iterations, parse};
 use alcedo_udfs::score::{Scorer, Task};
@@ -152,16 +153,19 @@ async fn register(
     input: &[(String, SqlType)],
 ) -> Result<()> {
     let mut options = s.options.clone();
-    let bytes = some_iterations(fetch(ctx, url).await?, &mut options)?;
-    let given = bytes.clone();
-    let loading = tokio::task::spawn_blocking(move || alcedo_udfs::score::load(&given));
+    let iterations = take_iterations(&mut options)?;
+    let file = fetch(ctx, url).await?;
+    let loading = tokio::task::spawn_blocking(move || load(file, iterations));
     let loaded = ctx
         .or_canceled(loading)
         .await?
         .map_err(|e| Error::internal(format!("loading a model failed: {e}")))?;
-    let (kind, scorer) = loaded.map_err(crate::model::from_score)?;
-    let mut manifest = describe(&scorer, kind, options, input)?;
-    manifest.options = s.options.to_string();
+    let (bytes, kind, scorer) = loaded?;
+    let manifest = describe(&scorer, kind, options, input)?;
+    let mut manifest = Manifest {
+        options: s.options.to_string(),
+        ..manifest
+    };
     // What the manifest says must fit the file before anything is written.
     crate::model::pin(&manifest, &bytes, name.to_string(), 1)?;
     let artifact_bytes = bytes.len() as u64;
@@ -210,36 +214,49 @@ async fn fetch(ctx: &Context, url: &str) -> Result<bytes::Bytes> {
     })
 }
 
-/// The file with the iterations that the options ask for, which are taken out of them.
-fn some_iterations(bytes: bytes::Bytes, options: &mut Options) -> Result<bytes::Bytes> {
-    let start = options.take_i64(&[START_ITERATION])?;
-    let count = options.take_i64(&[NUM_ITERATIONS, "num_iteration"])?;
-    if start.is_none() && count.is_none() {
-        return Ok(bytes);
-    }
-    let Some(text) = std::str::from_utf8(&bytes)
-        .ok()
-        .filter(|_| parse::detect(&bytes))
-    else {
-        return Err(Error::unsupported(
-            "only a LightGBM model has iterations to choose from",
-        ));
-    };
-    let number = |name: &str, given: Option<i64>, least: usize| match given.map(usize::try_from) {
+/// The first iteration and the number of iterations that options ask for.
+type Iterations = (usize, Option<usize>);
+
+fn take_iterations(options: &mut Options) -> Result<Option<Iterations>> {
+    let mut take = |names: &[&str], least: usize| match options.take_i64(names)? {
         None => Ok(None),
-        Some(Ok(number)) if number >= least => Ok(Some(number)),
-        Some(_) => Err(Error::user(
-            SqlState::INVALID_PARAMETER_VALUE,
-            format!("{name} must be at least {least}"),
-        )),
+        Some(number) => match usize::try_from(number) {
+            Ok(number) if number >= least => Ok(Some(number)),
+            _ => Err(Error::user(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("{} must be at least {least}", names[0]),
+            )),
+        },
     };
-    let start = number(START_ITERATION, start, 0)?.unwrap_or(0);
-    let count = number(NUM_ITERATIONS, count, 1)?;
-    let cut = iterations::cut(text, start, count).map_err(|e| {
-        Error::user(SqlState::INVALID_PARAMETER_VALUE, e.to_string())
-            .hint(format!("{START_ITERATION} counts from 0."))
-    })?;
-    Ok(cut.into())
+    let start = take(&[START_ITERATION], 0)?;
+    let count = take(&[NUM_ITERATIONS, "num_iteration"], 1)?;
+    Ok((start.is_some() || count.is_some()).then_some((start.unwrap_or(0), count)))
+}
+
+/// A file, or what is left of it with some iterations, and its model.
+fn load(
+    file: bytes::Bytes,
+    iterations: Option<Iterations>,
+) -> Result<(bytes::Bytes, &'static str, Arc<dyn Scorer>)> {
+    let bytes = match iterations {
+        None => file,
+        Some((start, count)) if parse::detect(&file) => {
+            let cut = iterations::cut(&file, start, count);
+            cut.map_err(|error| match error {
+                ScoreError::BadInput(text) => Error::user(SqlState::INVALID_PARAMETER_VALUE, text)
+                    .hint(format!("{START_ITERATION} counts from 0.")),
+                error => crate::model::from_score(error),
+            })?
+            .into()
+        }
+        Some(_) => {
+            return Err(Error::unsupported(
+                "only LightGBM models have iterations to choose from",
+            ));
+        }
+    };
+    let (kind, scorer) = alcedo_udfs::score::load(&bytes).map_err(crate::model::from_score)?;
+    Ok((bytes, kind, scorer))
 }
 
 /// The labels of a file's classes and their SQL type: the file's own, or else 0, 1, 2 …

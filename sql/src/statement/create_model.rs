@@ -14,7 +14,8 @@ use std::fmt;
 /// `CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m {OPTIONS | WITH} (…) AS query` or `… FROM 'url' [INPUT (…)] [OPTIONS (…)]`
 ///
 /// FROM registers a file: LightGBM's text, or an ONNX file of a tree ensemble as scikit-learn (skl2onnx), LightGBM and
-/// XGBoost (onnxmltools) and CatBoost export it. The bytes tell which it is, not the name.
+/// XGBoost (onnxmltools) and CatBoost export it. The bytes tell which it is, not the name. Of a LightGBM file the options
+/// start_iteration (from 0) and num_iterations take some of the iterations.
 ///
 /// An ONNX file may hold one of the operators TreeEnsembleRegressor, TreeEnsembleClassifier and TreeEnsemble with small
 /// operators around it, scalers and imputers included; any other operator is named in an error when the model is

@@ -3,7 +3,8 @@
 
 mod scoring;
 
-use alcedo_udfs::score;
+use alcedo_udfs::score::{self, Scorer};
+use alcedo_udfs::score::forest::iterations::cut;
 use alcedo_udfs::score::forest::parse::parse;
 use libfuzzer_sys::fuzz_target;
 
@@ -11,5 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(("lightgbm", scorer)) = score::load(bytes) {
         let forest = parse(bytes).expect("it has been loaded");
         scoring::check(bytes, &forest, scorer.as_ref());
+        if let Ok(cut) = cut(bytes, bytes.len() % 3, Some(1)) {
+            let left = parse(cut.as_bytes()).expect("what is left is a model");
+            assert_eq!(left.trees().len(), forest.outputs());
+        }
     }
 });

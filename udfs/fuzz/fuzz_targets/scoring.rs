@@ -149,7 +149,12 @@ fn restricted(random: &mut Random, scorer: &dyn Scorer, features: &Features, wan
             _ => all,
         }
     });
-    let Some(restricted) = scorer.restricted(&known.collect::<Vec<_>>()) else {
+    let known: Vec<Known> = known.collect();
+    if let Some(bounds) = scorer.bounds(&known) {
+        let outside = |score: &f64| *score < bounds.low || *score > bounds.high;
+        assert!(!wanted.iter().any(outside), "{wanted:?} out of {bounds:?}");
+    }
+    let Some(restricted) = scorer.restricted(&known) else {
         return;
     };
     assert!(restricted.nodes < restricted.nodes_before);

@@ -110,7 +110,7 @@ impl Compared {
         }
     }
 
-    /// Whether [`Self::may_hold`] can be false at all.
+    /// Whether [`Self::may_hold`] is worth asking: it has bounds for a row of zeros.
     pub fn is_bounded(&self) -> bool {
         // One row takes one way through each tree: that is asked fast.
         let row = vec![Known::value(0.0); self.call.call().model.features().len()];

@@ -4,14 +4,14 @@
 //! holds the version, so its type, its inputs and its result are fixed for that statement and nothing is looked
 //! up while it runs. Literal arguments stay constants; a call of literals only scores one row.
 
-mod best;
 mod compared;
 mod function;
 mod monotone;
+mod top_k;
 
-pub use best::{Best, Leaders};
 pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
+pub use top_k::{Threshold, TopK};
 
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};

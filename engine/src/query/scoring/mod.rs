@@ -6,21 +6,21 @@
 //!   of the trees (`facts` finds what holds, `ranges` says it in the model's numbers).
 //! - **Used features.** Columns that no node asks of are no arguments any more, so scans do not read them.
 //! - **Comparisons.** `predict_proba(m, …) > 0.9` in a filter scores until the side is certain.
-//! - **Best scores.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
-//!   (`best`, an operator).
+//! - **Top k.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
+//!   (`top_k`, an operator).
 //! - **Row groups.** Scans leave out what cannot pass such a comparison (`row_groups`, `statistics`).
 //!
 //! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
 //! calls behind cheaper conditions.
 
-mod best;
 mod facts;
 mod ranges;
 mod row_groups;
 mod statistics;
+mod top_k;
 
-pub(super) use best::BestScores;
 pub(super) use row_groups::SkippedRowGroups;
+pub(super) use top_k::TopKScores;
 
 use alcedo_udfs::predict::{Predict, Side};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -208,10 +208,31 @@ impl<'a> Batch<'a> {
         }
         for categories in self.program.categories() {
             let column = &features.columns()[categories.feature()];
+            // A row without a value has the place behind the last.
+            let keyed = match column {
+                Column::Keyed(keyed) => {
+                    let values = keyed.values().iter().chain([&f64::NAN]);
+                    let numbers: Vec<u32> = values.map(|v| categories.number(*v)).collect();
+                    Some((keyed, numbers))
+                }
+                _ => None,
+            };
+            let numbers = &mut [0; BLOCK_ROWS][..block_rows];
             for (block, from) in blocks() {
+                if let Some((keyed, of_places)) = &keyed {
+                    let here = block_rows.min(rows - from);
+                    keyed.places(start + from, &mut numbers[..here]);
+                    numbers[here..].fill(0);
+                    numbers.iter_mut().for_each(|n| *n = of_places[*n as usize]);
+                } else {
+                    let space = &mut space[..block_rows];
+                    let values = filled(column, start + from, rows - from, space);
+                    for (number, value) in numbers.iter_mut().zip(values) {
+                        *number = categories.number(*value);
+                    }
+                }
                 let codes = &mut self.codes[block * block_lines..][..block_lines];
-                let values = filled(column, start + from, rows - from, &mut space[..block_rows]);
-                categories.write(values, codes);
+                categories.write(numbers, codes);
             }
         }
         let width = self.linear.len();
@@ -231,7 +252,8 @@ impl<'a> Batch<'a> {
         let block_rows = self.lines * LINE_ROWS;
         let block_lines = self.program.columns() * self.lines;
         let mut codes = vec![0; self.program.columns()];
-        let mut tables: Vec<(usize, Vec<u8>)> = bins.columns().map(|c| (c, Vec::new())).collect();
+        let mut tables: Vec<(usize, Vec<u8>)> =
+            bins.columns().map(|column| (column, Vec::new())).collect();
         // A row without a value has the place behind the last.
         for value in keyed.values().iter().chain([&f64::NAN]) {
             bins.write_one(*value, &mut codes);

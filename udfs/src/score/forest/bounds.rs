@@ -1,8 +1,8 @@
 //! What a forest with one output can say of rows of which something is known, without a row: the least and the most.
 //!
 //! Each tree gives the least and the most of the leaves that such rows can reach; trees know nothing of one another, so
-//! the sums are bounds that no row need meet. **Rounding** only ever narrows the distance of two sums, never turns them
-//! around: a + b ≤ c + d after rounding too, when a ≤ c and b ≤ d. The leaves are added from 0.0 in the order that scores
+//! the sums are bounds that no row need meet. **Rounding** does not turn two sums around: a + b ≤ c + d after rounding
+//! too, when a ≤ c and b ≤ d. The leaves are added from 0.0 in the order that scores
 //! are, hence no score lies outside of the bounds, not by a bit.
 
 use super::prune::side;

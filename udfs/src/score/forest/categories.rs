@@ -91,17 +91,14 @@ impl Categories {
         self.feature
     }
 
-    /// Writes the codes of a block's values into the sets' columns of `codes`, a line for every 64 values.
-    pub fn write(&self, values: &[f64], codes: &mut [Line]) {
-        let (rows, lines) = (values.len(), values.len() / LINE_ROWS);
-        let mut numbers = [0_u32; BLOCK_ROWS];
+    /// Writes the codes of a block's categories, given by their numbers, into the sets' columns of `codes`, a line for
+    /// every 64 of them.
+    pub fn write(&self, numbers: &[u32], codes: &mut [Line]) {
+        let lines = numbers.len() / LINE_ROWS;
         let mut bits = [0_u8; BLOCK_ROWS];
-        for (number, value) in numbers.iter_mut().zip(values) {
-            *number = self.number(*value);
-        }
         let groups = self.columns.chunks(SETS_PER_BYTE);
         for (columns, row) in groups.zip(self.table.chunks_exact(self.count)) {
-            for (bits, number) in bits.iter_mut().zip(&numbers[..rows]) {
+            for (bits, number) in bits.iter_mut().zip(numbers) {
                 *bits = row[*number as usize];
             }
             for (set, column) in columns.iter().enumerate() {
@@ -130,7 +127,7 @@ impl Categories {
 
     /// The number of a value's category: cut towards zero; NaN, negative and huge values are no category.
     #[inline]
-    fn number(&self, value: f64) -> u32 {
+    pub fn number(&self, value: f64) -> u32 {
         if value > -1.0 && value < f64::from(1_u32 << 31) {
             self.numbers.of(value as u32)
         } else {

@@ -1,6 +1,6 @@
 //! Ends scoring for rows of which only the side of a limit is asked, as soon as the side is certain.
 //!
-//! First all rows are scored in whole steps (`rough`), which costs about half and is certain of all rows but those near
+//! First all rows are scored in whole steps (`quantised`), which costs about half and is certain of all rows but those near
 //! the limits. These are gathered from all batches, and scored as ever.
 //!
 //! The first rows of a call tell whether that pays: when too few of them are decided, the others are scored as ever at
@@ -9,7 +9,7 @@
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
 use super::blend::{Batch, Level, add_bytes, at, run};
 use super::program::Program;
-use super::rough::Rough;
+use super::quantised::Quantised;
 use crate::score::features::Features;
 use crate::score::{Limits, Scratch};
 
@@ -26,7 +26,7 @@ const UNDECIDED_BLOCKS: usize = 16;
 pub fn score(
     level: Level,
     program: &Program,
-    rough: &Rough,
+    quantised: &Quantised,
     limits: Limits,
     features: &Features,
     scratch: &mut Scratch,
@@ -46,13 +46,13 @@ pub fn score(
         batch.encode(level, features, start, rows);
         let scores = &mut out[start..start + rows];
         if pays {
-            batch.score_roughly(level, rough, scores);
+            batch.score_quantised(level, quantised, scores);
             let mut kept = 0;
             for row in 0..rows {
                 let steps = out[start + row];
-                out[start + row] = if steps + rough.high < limits.low {
+                out[start + row] = if steps + quantised.high < limits.low {
                     f64::NEG_INFINITY
-                } else if steps + rough.low > limits.high {
+                } else if steps + quantised.low > limits.high {
                     f64::INFINITY
                 } else {
                     undecided.add(level, &batch, row, start, out);
@@ -60,7 +60,7 @@ pub fn score(
                     continue;
                 };
             }
-            pays = rough.pays(kept, rows);
+            pays = quantised.pays(kept, rows);
         } else {
             batch.score(level, scores);
         }
@@ -103,7 +103,7 @@ impl Undecided<'_> {
     }
 }
 
-impl Rough {
+impl Quantised {
     /// Whether it was worth it when so many of the rows are undecided, which are moved and scored again.
     fn pays(&self, undecided: usize, rows: usize) -> bool {
         let trees: usize = self.chunks().iter().map(|c| c.trees.len()).sum();
@@ -122,17 +122,17 @@ impl Batch<'_> {
     }
 
     /// Writes the widths of all steps that rows whose codes are found have.
-    fn score_roughly(&mut self, level: Level, rough: &Rough, scores: &mut [f64]) {
+    fn score_quantised(&mut self, level: Level, quantised: &Quantised, scores: &mut [f64]) {
         let block_rows = self.lines * LINE_ROWS;
         let rows = scores.len();
         scores.fill(0.0);
-        for chunk in rough.chunks() {
+        for chunk in quantised.chunks() {
             let mut blocks = scores.chunks_mut(block_rows);
             self.each_block(rows, |block| {
                 let mut steps = [[0_u16; LINE_ROWS]; BLOCK_ROWS / LINE_ROWS];
                 let steps = &mut steps[..block.lines];
                 for (ops, root) in &chunk.trees {
-                    run(level, rough.ops(), ops.clone(), block);
+                    run(level, quantised.ops(), ops.clone(), block);
                     for (line, steps) in steps.iter_mut().enumerate() {
                         add_bytes(level, at(*root, line, block.arena), steps);
                     }

@@ -3,28 +3,29 @@
 //! The trees are cut out of the text and numbered anew, so the file is still one that LightGBM reads; importances and
 //! parameters at its end stay those of the whole training.
 
+use super::parse::parse;
 use crate::error::ScoreError;
 use std::fmt::Write as _;
 
-/// The text of a model without the iterations before `start` and without those from `start + count` on; all from
-/// `start` on without a count. The text is that of a model which was parsed, or the result will not parse.
+/// A model file without the iterations before `start` and without those from `start + count` on; all from `start` on
+/// without a count.
 ///
 /// # Errors
-/// [`ScoreError::BadInput`] when no iteration is left.
-pub fn cut(text: &str, start: usize, count: Option<usize>) -> Result<String, ScoreError> {
+/// [`ScoreError::BadModel`] when the file is no model; [`ScoreError::BadInput`] when no iteration is left.
+pub fn cut(file: &[u8], start: usize, count: Option<usize>) -> Result<String, ScoreError> {
+    let model = parse(file)?;
+    let (trees, outputs) = (model.trees.len(), model.outputs);
+    let Ok(text) = std::str::from_utf8(file) else {
+        return Err(ScoreError::BadModel("not UTF-8".to_owned()));
+    };
     let end = text.find("\nend of trees").map_or(text.len(), |at| at + 1);
-    let mut places: Vec<usize> = text[..end]
-        .match_indices("\nTree=")
-        .map(|(at, _)| at + 1)
-        .collect();
-    let head = &text[..places.first().copied().unwrap_or(end)];
-    let per_iteration = head
-        .lines()
-        .find_map(|line| line.strip_prefix("num_tree_per_iteration="))
-        .and_then(|number| number.trim().parse().ok())
-        .filter(|number| *number > 0)
-        .unwrap_or(1);
-    let iterations = places.len() / per_iteration;
+    let places = text[..end].match_indices("\nTree=").map(|(at, _)| at + 1);
+    let places: Vec<usize> = places.chain([end]).collect();
+    if places.len() != trees + 1 {
+        let text = "the file has lines in a tree that look like the start of another";
+        return Err(ScoreError::BadModel(text.to_owned()));
+    }
+    let iterations = trees / outputs;
     let count = count
         .unwrap_or(iterations)
         .min(iterations.saturating_sub(start));
@@ -33,25 +34,25 @@ pub fn cut(text: &str, start: usize, count: Option<usize>) -> Result<String, Sco
             "the model has {iterations} iterations"
         )));
     }
-    places.push(end);
-    let mut trees = Vec::with_capacity(count * per_iteration);
-    let chosen = start * per_iteration..(start + count) * per_iteration;
-    for (number, place) in places[chosen.start..=chosen.end].windows(2).enumerate() {
+    let chosen = &places[start * outputs..=(start + count) * outputs];
+    let chosen = chosen.windows(2).enumerate().map(|(number, place)| {
         let tree = &text[place[0]..place[1]];
-        let rest = tree.find('\n').map_or("", |at| &tree[at..]);
-        trees.push(format!("Tree={number}{rest}"));
-    }
+        (number, tree.find('\n').map_or("", |at| &tree[at..]))
+    });
     let mut cut = String::with_capacity(text.len());
-    for line in head.split_inclusive('\n') {
+    for line in text[..places[0]].split_inclusive('\n') {
         if line.starts_with("tree_sizes=") {
-            let sizes: Vec<String> = trees.iter().map(|tree| tree.len().to_string()).collect();
+            let size = |(number, rest): (usize, &str)| format!("Tree={number}").len() + rest.len();
+            let sizes: Vec<String> = chosen.clone().map(|tree| size(tree).to_string()).collect();
             // Writing to a string does not fail.
             let _ = writeln!(cut, "tree_sizes={}", sizes.join(" "));
         } else {
             cut += line;
         }
     }
-    cut += &trees.concat();
+    for (number, rest) in chosen {
+        let _ = write!(cut, "Tree={number}{rest}");
+    }
     cut += &text[end..];
     Ok(cut)
 }

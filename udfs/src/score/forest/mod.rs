@@ -1,7 +1,7 @@
 //! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
 //! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows, and `early` ends
-//! early, by the `rough` form of the program. `prune` makes a forest for rows of which something is known, and `bounds`
+//! early, by the `quantised` form of the program. `prune` makes a forest for rows of which something is known, and `bounds`
 //! says what it can give them.
 
 #[cfg(target_arch = "x86_64")]
@@ -24,7 +24,7 @@ pub mod objective;
 pub mod parse;
 pub mod program;
 mod prune;
-mod rough;
+mod quantised;
 pub mod scalar;
 mod single;
 pub mod tree;
@@ -36,7 +36,7 @@ use crate::score::features::{Feature, Features};
 use blend::Level;
 use objective::Objective;
 use program::Program;
-use rough::Rough;
+use quantised::Quantised;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tree::Tree;
@@ -69,7 +69,7 @@ pub struct Forest {
     /// The trees compiled, when they are first run at the latest; `None` when only the plain scorer can run them.
     program: OnceLock<Option<Program>>,
     /// The program in steps, when sides of a limit are first asked for; `None` when there is none.
-    rough: OnceLock<Option<Rough>>,
+    quantised: OnceLock<Option<Quantised>>,
     /// Rows that the plain scorer took because compiling had not paid off yet.
     rows: AtomicUsize,
     /// Whether any tree asks of or computes with a feature.
@@ -108,7 +108,7 @@ impl Forest {
         }
         Self {
             program: OnceLock::new(),
-            rough: OnceLock::new(),
+            quantised: OnceLock::new(),
             rows: AtomicUsize::new(0),
             used,
             features,
@@ -179,12 +179,16 @@ impl Forest {
             self.score_plainly(features, scratch, out);
             return Ok(());
         };
-        let rough = || {
-            let made = self.rough.get_or_init(|| Rough::of(program));
-            made.as_ref().filter(|_| self.outputs == 1)
+        let quantised = if self.outputs == 1 && features.rows() > 1 {
+            let made = self.quantised.get_or_init(|| Quantised::of(program));
+            made.as_ref()
+        } else {
+            None
         };
-        match if features.rows() > 1 { rough() } else { None } {
-            Some(rough) => early::score(level, program, rough, limits, features, scratch, out),
+        match quantised {
+            Some(quantised) => {
+                early::score(level, program, quantised, limits, features, scratch, out);
+            }
             None => blend::score(level, program, self.outputs, features, scratch, out),
         }
         Ok(())
@@ -282,7 +286,10 @@ impl Scorer for Forest {
     }
 
     fn bounds(&self, known: &[Known]) -> Option<Bounds> {
-        (self.outputs == 1).then(|| bounds::bounds(&self.trees, known))?
+        if self.outputs != 1 {
+            return None;
+        }
+        bounds::bounds(&self.trees, known)
     }
 
     fn transform(&self, scores: &mut [f64]) {
@@ -303,7 +310,7 @@ impl Scorer for Forest {
             .map(|t| size_of::<Tree>() + t.memory_bytes())
             .sum();
         let program = self.program().map_or(0, Program::memory_bytes);
-        let rough = self.rough.get().and_then(Option::as_ref);
-        size_of::<Self>() + names + trees + program + rough.map_or(0, Rough::memory_bytes)
+        let quantised = self.quantised.get().and_then(Option::as_ref);
+        size_of::<Self>() + names + trees + program + quantised.map_or(0, Quantised::memory_bytes)
     }
 }

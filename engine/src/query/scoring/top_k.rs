@@ -2,7 +2,7 @@
 //! best of all rows so far, and ends scoring for the others as soon as that is certain. The sort above it finds the
 //! same rows as without it.
 
-use alcedo_udfs::predict::{Best, Leaders, Predict};
+use alcedo_udfs::predict::{Predict, Threshold, TopK};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
@@ -11,6 +11,7 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::ScalarFunctionExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::metrics::{
@@ -21,6 +22,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+    apply_expression_roots,
 };
 use futures::StreamExt;
 use std::fmt;
@@ -31,9 +33,9 @@ const COUNT_MAX: usize = 10_000;
 
 /// The rule; it stands before those that move filters of sorts into scans, where they would score rows once more.
 #[derive(Debug)]
-pub(in crate::query) struct BestScores;
+pub(in crate::query) struct TopKScores;
 
-impl PhysicalOptimizerRule for BestScores {
+impl PhysicalOptimizerRule for TopKScores {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -43,7 +45,7 @@ impl PhysicalOptimizerRule for BestScores {
     }
 
     fn name(&self) -> &str {
-        "best_scores"
+        "top_k_scores"
     }
 
     fn schema_check(&self) -> bool {
@@ -52,20 +54,23 @@ impl PhysicalOptimizerRule for BestScores {
 }
 
 fn below_sort(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
-    let Some((sort, count)) = node
+    // A sort of each partition by itself would have as many thresholds.
+    let sort = node
         .downcast_ref::<SortExec>()
-        .and_then(|s| Some((s, s.fetch()?)))
-    else {
+        .filter(|sort| !sort.preserve_partitioning());
+    let Some((sort, count)) = sort.and_then(|sort| Some((sort, sort.fetch()?))) else {
         return Ok(Transformed::no(node));
     };
+    if count > COUNT_MAX {
+        return Ok(Transformed::no(node));
+    }
     let first = sort.expr().first();
-    let greatest = first.options.descending;
-    match place(sort.input(), &first.expr, greatest, count)? {
-        Some(input) if count <= COUNT_MAX => Ok(Transformed::yes(replace_children_if_necessary(
-            Arc::clone(&node),
-            vec![input],
-        )?)),
-        _ => Ok(Transformed::no(node)),
+    match place(sort.input(), &first.expr, first.options.descending, count)? {
+        Some(input) => {
+            let plan = replace_children_if_necessary(Arc::clone(&node), vec![input])?;
+            Ok(Transformed::yes(plan))
+        }
+        None => Ok(Transformed::no(node)),
     }
 }
 
@@ -77,15 +82,18 @@ fn place(
     count: usize,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(call) = expr.downcast_ref::<ScalarFunctionExpr>() {
-        let best = Predict::of(call.fun()).and_then(|call| Best::of(call, greatest, count));
-        let below = |best| BestScoresExec {
-            best: Arc::new(best),
+        // Arguments are evaluated here and once more above.
+        let predict = Predict::of(call.fun()).filter(|_| !is_volatile(expr));
+        let Some(top_k) = predict.and_then(|call| TopK::of(call, greatest, count)) else {
+            return Ok(None);
+        };
+        return Ok(Some(Arc::new(TopKScoresExec {
+            top_k: Arc::new(top_k),
             args: call.args().to_vec(),
-            leaders: Arc::default(),
+            threshold: Arc::default(),
             input: Arc::clone(plan),
             metrics: ExecutionPlanMetricsSet::new(),
-        };
-        return Ok(best.map(|best| Arc::new(below(best)) as _));
+        })));
     }
     let (Some(column), Some(projection)) = (
         expr.downcast_ref::<Column>(),
@@ -102,32 +110,34 @@ fn place(
 
 /// The operator.
 #[derive(Debug, Clone)]
-struct BestScoresExec {
-    best: Arc<Best>,
+struct TopKScoresExec {
+    top_k: Arc<TopK>,
     args: Vec<Arc<dyn PhysicalExpr>>,
     /// Of all partitions.
-    leaders: Arc<Leaders>,
+    threshold: Arc<Threshold>,
     input: Arc<dyn ExecutionPlan>,
     metrics: ExecutionPlanMetricsSet,
 }
 
-impl BestScoresExec {
+impl TopKScoresExec {
     fn select(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let args: Result<Vec<_>> = self.args.iter().map(|arg| arg.evaluate(batch)).collect();
-        let passing = self.best.select(&args?, batch.num_rows(), &self.leaders)?;
+        let passing = self
+            .top_k
+            .select(&args?, batch.num_rows(), &self.threshold)?;
         Ok(filter_record_batch(batch, &passing)?)
     }
 }
 
-impl DisplayAs for BestScoresExec {
+impl DisplayAs for TopKScoresExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BestScoresExec: {}", self.best)
+        write!(f, "TopKScoresExec: {}", self.top_k)
     }
 }
 
-impl ExecutionPlan for BestScoresExec {
+impl ExecutionPlan for TopKScoresExec {
     fn name(&self) -> &str {
-        "BestScoresExec"
+        "TopKScoresExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -146,12 +156,7 @@ impl ExecutionPlan for BestScoresExec {
         &self,
         visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        for arg in &self.args {
-            if visit(arg)? == TreeNodeRecursion::Stop {
-                return Ok(TreeNodeRecursion::Stop);
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
+        apply_expression_roots(&self.args, visit)
     }
 
     fn with_new_children(
@@ -159,7 +164,7 @@ impl ExecutionPlan for BestScoresExec {
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().ok_or_else(|| {
-            DataFusionError::Internal("the best scores are chosen of one input".to_owned())
+            DataFusionError::Internal("the top scores are chosen of one input".to_owned())
         })?;
         Ok(Arc::new(Self {
             input,
@@ -169,7 +174,7 @@ impl ExecutionPlan for BestScoresExec {
 
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(Arc::new(Self {
-            leaders: Arc::default(),
+            threshold: Arc::default(),
             metrics: ExecutionPlanMetricsSet::new(),
             ..self.as_ref().clone()
         }))

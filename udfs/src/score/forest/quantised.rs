@@ -1,4 +1,4 @@
-//! Scores in whole steps, which say of most rows on which side of a limit they are.
+//! Scores of quantised leaves, in whole steps, which say of most rows on which side of a limit they are.
 //!
 //! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. Blending then
 //! copies these bytes instead of numbers of leaves: the root's line already holds what the tree adds to each row, so
@@ -8,8 +8,8 @@
 //! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
 //! own, so that trees with small leaves have small errors.
 //!
-//! **Error.** A tree is wrong by half a step at most; the sums of what the leaves of each tree are wrong by at least and
-//! at most bound the score from both sides. The bounds are wider than they need be by more than all the additions of a
+//! **Error.** A leaf is wrong by half a step, as a rule; what the leaves of each tree are wrong by at least and at most is
+//! measured, and its sums bound the score from both sides. The bounds are wider than they need be by more than all the additions of a
 //! forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham, Accuracy and
 //! Stability of Numerical Algorithms, §4.2).
 
@@ -30,7 +30,7 @@ pub struct Chunk {
 
 /// A forest with one output whose leaves are rounded to steps.
 #[derive(Debug)]
-pub struct Rough {
+pub struct Quantised {
     ops: Ops,
     chunks: Vec<Chunk>,
     /// What a score has at least beside its steps.
@@ -48,7 +48,7 @@ struct Leaves<'a> {
     range: f64,
 }
 
-impl Rough {
+impl Quantised {
     /// Rounds the leaves of a forest with one output. `None` when they have no bounds, or when a tree has so many
     /// leaves that adding them up is little of the work.
     pub fn of(program: &Program) -> Option<Self> {
