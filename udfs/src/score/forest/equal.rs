@@ -349,6 +349,13 @@ fn restricted_forests() {
         }
     }
     assert!(smaller > 20);
+    let leaf = Tree {
+        leaves: vec![2.5],
+        ..Tree::default()
+    };
+    let feature = vec![Feature::numeric("a".to_owned())];
+    let constant = Forest::new(feature, vec![leaf], 1, Objective::Identity, false);
+    assert!(constant.pruned(&[Known::value(1.0)]).is_none());
 }
 
 /// No row of which something is known has a score outside of the bounds, and those that leave one leaf per tree are

@@ -130,7 +130,7 @@ impl Forest {
     /// another forest, which happens once it has scored some rows.
     pub(crate) fn pruned(&self, known: &[Known]) -> Option<Self> {
         let left: usize = self.trees.iter().map(|t| prune::count(t, known)).sum();
-        if left as f64 > NODES_LEFT_MAX * self.nodes() as f64 {
+        if left == self.nodes() || left as f64 > NODES_LEFT_MAX * self.nodes() as f64 {
             return None;
         }
         let trees = self.trees.iter().map(|t| prune::prune(t, known)).collect();
