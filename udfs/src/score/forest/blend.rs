@@ -17,7 +17,7 @@ use crate::score::Scratch;
 use crate::score::column::Keyed;
 use crate::score::features::{Column, Features};
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes of codes and sums that a batch of blocks may have: half a second cache level.
 const BATCH_BYTES: usize = 256 << 10;
@@ -185,12 +185,15 @@ impl<'a> Batch<'a> {
         let block_lines = self.program.columns() * self.lines;
         let mut space = [0.0; BLOCK_ROWS];
         let blocks = || (0..rows.div_ceil(block_rows)).map(|block| (block, block * block_rows));
+        // A dictionary of more values than there are rows is read row by row.
+        let small = |column: &'_ Column| match column {
+            Column::Keyed(keyed) if keyed.values().len() < rows => Some(Arc::clone(keyed)),
+            _ => None,
+        };
         for bins in self.program.bins() {
             let column = &features.columns()[bins.feature()];
-            if let Column::Keyed(keyed) = column
-                && keyed.values().len() < rows
-            {
-                self.encode_keyed(bins, keyed, start, rows);
+            if let Some(keyed) = small(column) {
+                self.encode_keyed(bins, &keyed, start, rows);
                 continue;
             }
             for (block, from) in blocks() {
@@ -209,14 +212,11 @@ impl<'a> Batch<'a> {
         for categories in self.program.categories() {
             let column = &features.columns()[categories.feature()];
             // A row without a value has the place behind the last.
-            let keyed = match column {
-                Column::Keyed(keyed) => {
-                    let values = keyed.values().iter().chain([&f64::NAN]);
-                    let numbers: Vec<u32> = values.map(|v| categories.number(*v)).collect();
-                    Some((keyed, numbers))
-                }
-                _ => None,
-            };
+            let keyed = small(column).map(|keyed| {
+                let values = keyed.values().iter().chain([&f64::NAN]);
+                let numbers: Vec<u32> = values.map(|v| categories.number(*v)).collect();
+                (keyed, numbers)
+            });
             let numbers = &mut [0; BLOCK_ROWS][..block_rows];
             for (block, from) in blocks() {
                 if let Some((keyed, of_places)) = &keyed {

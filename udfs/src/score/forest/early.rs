@@ -1,7 +1,7 @@
 //! Ends scoring for rows of which only the side of a limit is asked, as soon as the side is certain.
 //!
-//! First all rows are scored in whole steps (`quantised`), which costs about half and is certain of all rows but those near
-//! the limits. These are gathered from all batches, and scored as ever.
+//! First all rows are scored in whole steps (`quantised`), which saves looking up leaves and is certain of all rows but
+//! those near the limits. These are gathered from all batches, and scored as ever.
 //!
 //! The first rows of a call tell whether that pays: when too few of them are decided, the others are scored as ever at
 //! once.

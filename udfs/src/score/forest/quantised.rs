@@ -9,11 +9,11 @@
 //! own, so that trees with small leaves have small errors.
 //!
 //! **Error.** A leaf is wrong by half a step, as a rule; what the leaves of each tree are wrong by at least and at most is
-//! measured, and its sums bound the score from both sides. The bounds are wider than they need be by more than all the additions of a
-//! forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham, Accuracy and
-//! Stability of Numerical Algorithms, §4.2).
+//! measured, and its sums bound the score from both sides. The bounds are wider than they need be by more than all the
+//! additions of a forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham,
+//! Accuracy and Stability of Numerical Algorithms, §4.2).
 
-use super::program::{ARENA_LINES, CHUNK_BYTES, CONSTANTS, Form, Op, Ops, Program};
+use super::program::{ARENA_LINES, CHUNK_BYTES, CONSTANTS, Code, Form, Op, Ops, Program};
 use std::ops::Range;
 
 /// Trees that may add 255 each without leaving 16 bits.
@@ -112,7 +112,7 @@ impl Quantised {
 /// The trees, if all can be rounded.
 fn leaves(program: &Program) -> Option<Vec<Leaves<'_>>> {
     let mut shape = &program.ops().all()[..0];
-    let tree = |code: &'_ super::program::Code| {
+    let tree = |code: &Code| {
         let leaves = &program.leaves()[code.leaves.clone()];
         let Form::Blend {
             ops,
