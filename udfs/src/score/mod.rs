@@ -34,7 +34,7 @@ pub enum Task {
 pub struct Scratch {
     /// Free for the scorer to use.
     pub f64s: Vec<f64>,
-    /// Constant lines and slots of a compiled forest, then codes.
+    /// Slots of a compiled forest, then codes.
     pub(crate) lines: Vec<forest::bins::Line>,
     /// Codes of a single row.
     pub(crate) codes: Vec<u8>,

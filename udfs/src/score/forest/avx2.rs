@@ -1,7 +1,8 @@
 //! Blending with AVX2: 32 rows an instruction.
 //!
 //! **Idea.** AVX2 compares signed bytes only, but `code <= threshold` is `min(code, threshold) == code` for unsigned
-//! ones, and `vpblendvb` picks by the sign of each byte of the result. A node costs three instructions for 32 rows.
+//! ones, and `vpblendvb` picks by the sign of each byte of the result; beside a leaf on the left `vpandn` does. A node
+//! costs three or four instructions for 32 rows.
 //!
 //! **Leaves** are loaded row by row: gathering is no faster.
 //!
@@ -17,7 +18,7 @@
 
 use super::bins::{LINE_ROWS, Line};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Op, Ops, SLOT_LINES};
+use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -39,7 +40,7 @@ pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     unsafe {
         match block.lines {
             1 => run_lines::<1>(&ops.all()[range], block),
-            _ => run_lines::<4>(&ops.all()[range], block),
+            _ => run_lines::<SLOT_LINES>(&ops.all()[range], block),
         }
     }
 }
@@ -47,74 +48,70 @@ pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
 #[target_feature(enable = "avx2")]
 fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
     for op in ops {
-        blend::<LINES>(op, block.codes, block.arena);
+        by_kind!(op, decide::<LINES>(op, block.codes, block.arena));
     }
 }
 
 /// One operation on all lines of a block.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
-    let threshold = _mm256_set1_epi32(op.threshold as i32);
-    let stride = |place: u16| usize::from(usize::from(place) >= CONSTANTS);
-    let (left, left_stride) = (usize::from(op.left), stride(op.left));
-    let (right, right_stride) = (usize::from(op.right), stride(op.right));
-    let (column, out) = (op.column as usize * LINES, usize::from(op.out));
-    debug_assert!(column + LINES <= codes.len() && out + LINES <= arena.len());
-    debug_assert!(left + left_stride * (LINES - 1) < arena.len());
-    debug_assert!(right + right_stride * (LINES - 1) < arena.len());
-    for line in 0..LINES {
-        for half in 0..2 {
-            // SAFETY: the column has LINES lines within the codes; constants and slots, which have 4 lines, lie within
-            // the arena; the slices are at least that long. Half a line is aligned to 32 bytes.
-            unsafe {
-                let code = codes
-                    .as_ptr()
-                    .add(column + line)
-                    .cast::<__m256i>()
-                    .add(half);
-                let left = arena
-                    .as_ptr()
-                    .add(left + line * left_stride)
-                    .cast::<__m256i>()
-                    .add(half);
-                let right = arena
-                    .as_ptr()
-                    .add(right + line * right_stride)
-                    .cast::<__m256i>()
-                    .add(half);
-                let code = _mm256_load_si256(code);
-                let below = _mm256_cmpeq_epi8(_mm256_min_epu8(code, threshold), code);
-                let blended =
-                    _mm256_blendv_epi8(_mm256_load_si256(right), _mm256_load_si256(left), below);
-                let out = arena
-                    .as_mut_ptr()
-                    .add(out + line)
-                    .cast::<__m256i>()
-                    .add(half);
-                _mm256_store_si256(out, blended);
-            }
+fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
+    let thresholds = op.thresholds.map(|byte| _mm256_set1_epi32(byte as i32));
+    let adds = op.adds.map(|byte| _mm256_set1_epi32(byte as i32));
+    let columns = op.columns.map(|column| column as usize * LINES);
+    let inputs = op.inputs.map(|slot| usize::from(slot) * SLOT_LINES);
+    let out = usize::from(op.out) * SLOT_LINES;
+    debug_assert!(columns.iter().all(|at| at + LINES <= codes.len()));
+    debug_assert!(
+        inputs
+            .iter()
+            .chain([&out])
+            .all(|at| at + LINES <= arena.len())
+    );
+    for half in 0..LINES * 2 {
+        // SAFETY: a column has LINES lines within the codes; a slot has at least as many within the arena; the slices
+        // are at least that long. Half a line is aligned to 32 bytes.
+        let load = |lines: &[Line], at| unsafe {
+            let half = lines.as_ptr().add(at).cast::<__m256i>().add(half);
+            _mm256_load_si256(half)
+        };
+        let node = |at: usize, left, right| {
+            let code = load(codes, columns[at]);
+            let below = _mm256_cmpeq_epi8(_mm256_min_epu8(code, thresholds[at]), code);
+            _mm256_blendv_epi8(_mm256_add_epi8(right, adds[at]), left, below)
+        };
+        let input = |at: usize| match KIND % 2 {
+            0 => load(arena, inputs[at]),
+            _ => _mm256_setzero_si256(),
+        };
+        let top = top!(KIND / 2, node, input);
+        // SAFETY: as above.
+        unsafe {
+            let out = arena.as_mut_ptr().add(out).cast::<__m256i>().add(half);
+            _mm256_store_si256(out, top);
         }
     }
 }
 
-/// Adds 64 bytes, row by row.
+/// Adds 64 bytes, each and `first` modulo 256, row by row.
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+pub fn add_bytes(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(line, sums) }
+    unsafe { add_bytes_of(line, first, sums) }
 }
 
 #[target_feature(enable = "avx2")]
-fn add_bytes_of(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+fn add_bytes_of(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+    let first = _mm_set1_epi8(first as i8);
     let bytes = line.0.as_chunks::<16>().0.iter();
     for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<16>().0) {
         // SAFETY: both chunks are 16 long.
         unsafe {
-            let wide = _mm256_cvtepu8_epi16(_mm_loadu_si128(bytes.as_ptr().cast()));
+            let bytes = _mm_add_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), first);
+            let wide = _mm256_cvtepu8_epi16(bytes);
             let sum = _mm256_add_epi16(_mm256_loadu_si256(sums.as_ptr().cast()), wide);
             _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
         }

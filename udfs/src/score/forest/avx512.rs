@@ -1,8 +1,8 @@
 //! Blending with AVX-512: 64 rows an instruction.
 //!
-//! **Idea.** `vpcmpub` compares 64 codes with a threshold and leaves a mask of 64 bits; `vpblendmb` picks by it,
-//! byte for byte, from the right or the left child's line. Two instructions and four memory accesses in the nearest
-//! cache decide a node for 64 rows.
+//! **Idea.** `vpcmpub` compares 64 codes with a threshold and leaves a mask of 64 bits; where it is set, `vpaddb` puts
+//! the right side's number and what lies before it in the place of the left side's. Two instructions decide a node for
+//! 64 rows, and read its codes and what comes from outside the operation.
 //!
 //! **Leaves.** Up to 32 leaf numbers of f64 are held in four registers, and `vpermi2pd` picks for 8 rows at once;
 //! more are loaded row by row.
@@ -16,7 +16,7 @@
 //! process. Vectors of 512 bits may lower the clock of old processors; even there they are the faster way.
 //!
 //! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
-//! column is below [`Ops::columns`] and its lines are within the arena, which [`Ops::new`] checks; [`run`] checks the
+//! columns are below [`Ops::columns`] and its slots are within the arena, which [`Ops::new`] checks; [`run`] checks the
 //! slices' lengths.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
@@ -26,7 +26,7 @@
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
 use super::blend::Block;
-use super::program::{ARENA_LINES, CONSTANTS, Op, Ops, SLOT_LINES};
+use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -53,7 +53,7 @@ pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     unsafe {
         match block.lines {
             1 => run_lines::<1>(&ops.all()[range], block),
-            _ => run_lines::<4>(&ops.all()[range], block),
+            _ => run_lines::<SLOT_LINES>(&ops.all()[range], block),
         }
     }
 }
@@ -61,33 +61,42 @@ pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
     for op in ops {
-        blend::<LINES>(op, block.codes, block.arena);
+        by_kind!(op, decide::<LINES>(op, block.codes, block.arena));
     }
 }
 
 /// One operation on all lines of a block.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn blend<const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
-    let threshold = _mm512_set1_epi32(op.threshold as i32);
-    let stride = |place: u16| usize::from(usize::from(place) >= CONSTANTS);
-    let (left, left_stride) = (usize::from(op.left), stride(op.left));
-    let (right, right_stride) = (usize::from(op.right), stride(op.right));
-    let (column, out) = (op.column as usize * LINES, usize::from(op.out));
-    debug_assert!(column + LINES <= codes.len() && out + LINES <= arena.len());
-    debug_assert!(left + left_stride * (LINES - 1) < arena.len());
-    debug_assert!(right + right_stride * (LINES - 1) < arena.len());
+fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &mut [Line]) {
+    let thresholds = op.thresholds.map(|byte| _mm512_set1_epi32(byte as i32));
+    let adds = op.adds.map(|byte| _mm512_set1_epi32(byte as i32));
+    let columns = op.columns.map(|column| column as usize * LINES);
+    let inputs = op.inputs.map(|slot| usize::from(slot) * SLOT_LINES);
+    let out = usize::from(op.out) * SLOT_LINES;
+    debug_assert!(columns.iter().all(|at| at + LINES <= codes.len()));
+    debug_assert!(
+        inputs
+            .iter()
+            .chain([&out])
+            .all(|at| at + LINES <= arena.len())
+    );
     for line in 0..LINES {
-        // SAFETY: the column has LINES lines within the codes; constants and slots, which have 4 lines, lie within the
-        // arena; the slices are at least that long. Lines are aligned to 64 bytes.
-        unsafe {
-            let code = _mm512_load_si512(codes.as_ptr().add(column + line).cast());
-            let left = _mm512_load_si512(arena.as_ptr().add(left + line * left_stride).cast());
-            let right = _mm512_load_si512(arena.as_ptr().add(right + line * right_stride).cast());
-            let above = _mm512_cmpgt_epu8_mask(code, threshold);
-            let blended = _mm512_mask_blend_epi8(above, left, right);
-            _mm512_store_si512(arena.as_mut_ptr().add(out + line).cast(), blended);
-        }
+        // SAFETY: a column has LINES lines within the codes; a slot has at least as many within the arena; the slices
+        // are at least that long. Lines are aligned to 64 bytes.
+        let load = |lines: &[Line], at| unsafe { _mm512_load_si512(lines.as_ptr().add(at).cast()) };
+        let node = |at: usize, left, right| {
+            let code = load(codes, columns[at] + line);
+            let above = _mm512_cmpgt_epu8_mask(code, thresholds[at]);
+            _mm512_mask_add_epi8(left, above, right, adds[at])
+        };
+        let input = |at: usize| match KIND % 2 {
+            0 => load(arena, inputs[at] + line),
+            _ => _mm512_setzero_si512(),
+        };
+        let top = top!(KIND / 2, node, input);
+        // SAFETY: as above.
+        unsafe { _mm512_store_si512(arena.as_mut_ptr().add(out + line).cast(), top) };
     }
 }
 
@@ -130,23 +139,25 @@ fn add_few_of(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
     }
 }
 
-/// Adds 64 bytes, row by row.
+/// Adds 64 bytes, each and `first` modulo 256, row by row.
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+pub fn add_bytes(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(line, sums) }
+    unsafe { add_bytes_of(line, first, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_bytes_of(line: &Line, sums: &mut [u16; LINE_ROWS]) {
+fn add_bytes_of(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+    let first = _mm256_set1_epi8(first as i8);
     let bytes = line.0.as_chunks::<32>().0.iter();
     for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<32>().0) {
         // SAFETY: both chunks are 32 long.
         unsafe {
-            let wide = _mm512_cvtepu8_epi16(_mm256_loadu_si256(bytes.as_ptr().cast()));
+            let bytes = _mm256_add_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), first);
+            let wide = _mm512_cvtepu8_epi16(bytes);
             let sum = _mm512_add_epi16(_mm512_loadu_si512(sums.as_ptr().cast()), wide);
             _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
         }

@@ -37,7 +37,7 @@ pub struct Line(pub [u8; LINE_ROWS]);
 pub const LINE_ROWS: usize = 64;
 
 /// Most rows whose codes are found in one go.
-pub const BLOCK_ROWS: usize = 4 * LINE_ROWS;
+pub const BLOCK_ROWS: usize = 8 * LINE_ROWS;
 
 /// Cells of a grid at most, per threshold.
 const CELLS_PER_THRESHOLD: usize = 16;

@@ -1,6 +1,6 @@
 //! Runs a compiled forest over blocks of rows.
 //!
-//! Rows are taken in blocks of 64 or 256 and blocks in batches whose codes stay in the second cache level. For each
+//! Rows are taken in blocks of 64 or 512 and blocks in batches whose codes stay in the second cache level. For each
 //! batch the codes are found feature by feature; then each chunk of trees is run over all blocks while its operations
 //! are in the first level. A row's score starts at 0.0 and is added to in the trees' order, so it has the same bits
 //! as the plain scorer's.
@@ -9,7 +9,7 @@
 //! compiler vectorises for whatever it builds for; it is also the readable form of the other two.
 
 use super::bins::{BLOCK_ROWS, Bins, LINE_ROWS, Line};
-use super::program::{ARENA_LINES, CONSTANTS, Code, Form, Op, Ops, Program, Step};
+use super::program::{ARENA_LINES, Code, Form, Op, Ops, Program, SLOT_LINES, Step, by_kind, top};
 use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
@@ -101,9 +101,9 @@ pub fn score(
 pub(super) struct Batch<'a> {
     pub(super) program: &'a Program,
     outputs: usize,
-    /// Lines of a block in each column: 1 or 4.
+    /// Lines of a block in each column: 1 or [`SLOT_LINES`].
     pub(super) lines: usize,
-    /// Constant lines and slots.
+    /// Slots.
     arena: &'a mut [Line],
     /// For each block the lines of each column.
     pub(super) codes: &'a mut [Line],
@@ -122,15 +122,15 @@ impl<'a> Batch<'a> {
         rows: usize,
         scratch: &'a mut Scratch,
     ) -> (Self, usize) {
-        let wide =
-            program.columns() * BLOCK_ROWS > BATCH_BYTES || outputs * 8 > BATCH_BYTES / BLOCK_ROWS;
-        let lines = if rows <= LINE_ROWS || wide {
+        let row_bytes = program.columns() + outputs * size_of::<f64>();
+        let wide = row_bytes * BLOCK_ROWS > 2 * BATCH_BYTES;
+        // A block that is mostly empty takes longer than several small ones.
+        let lines = if rows <= BLOCK_ROWS / 2 || wide {
             1
         } else {
-            BLOCK_ROWS / LINE_ROWS
+            SLOT_LINES
         };
         let block_rows = lines * LINE_ROWS;
-        let row_bytes = program.columns() + outputs * size_of::<f64>();
         let blocks = (BATCH_BYTES / (row_bytes * block_rows))
             .clamp(1, BATCH_BLOCKS_MAX)
             .min(rows.div_ceil(block_rows).max(1));
@@ -150,10 +150,6 @@ impl<'a> Batch<'a> {
             lines: space, f64s, ..
         } = scratch;
         let codes = blocks * program.columns() * lines;
-        if space.len() < ARENA_LINES {
-            space.extend((0..=255).map(|i| Line([i; LINE_ROWS])));
-            space.resize(ARENA_LINES, Line([0; LINE_ROWS]));
-        }
         if space.len() < ARENA_LINES + codes {
             space.resize(ARENA_LINES + codes, Line([0; LINE_ROWS]));
         }
@@ -340,11 +336,11 @@ fn filled<'a>(column: &Column, start: usize, rows: usize, space: &'a mut [f64]) 
 
 /// A block of rows and where it is worked on.
 pub struct Block<'a> {
-    /// Lines of a column: 1 or 4.
+    /// Lines of a column: 1 or [`SLOT_LINES`].
     pub lines: usize,
     /// The lines of each column.
     pub codes: &'a [Line],
-    /// Constant lines and slots, [`ARENA_LINES`] of them.
+    /// Slots, [`ARENA_LINES`] lines of them; those of slot 0 are zeros.
     pub arena: &'a mut [Line],
     /// The rows' values of each feature that linear leaves use.
     pub values: &'a [f64],
@@ -357,7 +353,9 @@ pub(super) fn run(level: Level, ops: &Ops, range: Range<usize>, block: &mut Bloc
         Level::Avx512 => avx512::run(ops, range, block),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::run(ops, range, block),
-        _ => ops.all()[range].iter().for_each(|op| blend(op, block)),
+        _ => ops.all()[range]
+            .iter()
+            .for_each(|op| by_kind!(op, decide::<LINE_PARTS>(op, block))),
     }
 }
 
@@ -415,49 +413,61 @@ fn add_line(level: Level, found: &Line, leaves: &[f64], sums: &mut [f64; LINE_RO
     }
 }
 
-/// Adds a line's bytes, row by row.
+/// Adds a line's bytes, each and `first` modulo 256, row by row.
 #[inline]
-pub(super) fn add_bytes(level: Level, line: &Line, sums: &mut [u16; LINE_ROWS]) {
+pub(super) fn add_bytes(level: Level, line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => avx512::add_bytes(line, sums),
+        Level::Avx512 => avx512::add_bytes(line, first, sums),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => avx2::add_bytes(line, sums),
+        Level::Avx2 => avx2::add_bytes(line, first, sums),
         _ => {
             for (sum, byte) in sums.iter_mut().zip(&line.0) {
-                *sum = sum.wrapping_add(u16::from(*byte));
+                *sum = sum.wrapping_add(u16::from(byte.wrapping_add(first)));
             }
         }
     }
 }
 
-/// A line of the arena: constants stand for all lines of a block, slots have one for each.
+/// A line of a slot.
 #[inline(always)]
-pub(super) fn at(place: u16, line: usize, arena: &[Line]) -> &Line {
-    let place = usize::from(place);
-    &arena[if place < CONSTANTS {
-        place
-    } else {
-        place + line
-    }]
+pub(super) fn at(slot: u8, line: usize, arena: &[Line]) -> &Line {
+    &arena[usize::from(slot) * SLOT_LINES + line]
 }
 
+/// Rows that the portable form computes in one go: what fits into a register everywhere.
+const PART_ROWS: usize = 16;
+
+/// Parts of a line.
+const LINE_PARTS: usize = LINE_ROWS / PART_ROWS;
+
 /// One operation on all lines of a block.
-#[inline(always)]
-fn blend(op: &Op, block: &mut Block<'_>) {
-    let threshold = op.threshold as u8;
+#[inline]
+fn decide<const KIND: u8, const PARTS: usize>(op: &Op, block: &mut Block<'_>) {
+    let thresholds = op.thresholds.map(|byte| byte as u8);
+    let adds = op.adds.map(|byte| byte as u8);
     for line in 0..block.lines {
-        let codes = &block.codes[op.column as usize * block.lines + line];
-        let left = at(op.left, line, block.arena);
-        let right = at(op.right, line, block.arena);
-        let mut out = Line([0; LINE_ROWS]);
-        let children = codes.0.iter().zip(&left.0).zip(&right.0);
-        for (out, ((code, left), right)) in out.0.iter_mut().zip(children) {
-            // A mask instead of a choice, which the compiler would make a branch of.
-            let above = u8::from(*code > threshold).wrapping_neg();
-            *out = right & above | left & !above;
+        let codes = op
+            .columns
+            .map(|column| &block.codes[column as usize * block.lines + line]);
+        let inputs = op.inputs.map(|slot| *at(slot, line, block.arena));
+        let out = &mut block.arena[usize::from(op.out) * SLOT_LINES + line];
+        for part in 0..PARTS {
+            let load = |line: &Line| line.0.as_chunks::<PART_ROWS>().0[part];
+            let node = |at: usize, left: [u8; PART_ROWS], right: [u8; PART_ROWS]| {
+                let codes = load(codes[at]);
+                std::array::from_fn(|row| {
+                    // A mask instead of a choice, which the compiler would make a branch of.
+                    let above = u8::from(codes[row] > thresholds[at]).wrapping_neg();
+                    right[row].wrapping_add(adds[at]) & above | left[row] & !above
+                })
+            };
+            let input = |at: usize| match KIND % 2 {
+                0 => load(&inputs[at]),
+                _ => [0; PART_ROWS],
+            };
+            out.0.as_chunks_mut::<PART_ROWS>().0[part] = top!(KIND / 2, node, input);
         }
-        block.arena[usize::from(op.out) + line] = out;
     }
 }
 

@@ -3,8 +3,8 @@
 use super::bins::{Bins, Missing, settled};
 use super::categories::{Categories, TABLES_MAX};
 use super::program::{
-    BLEND_LEAVES_MAX, CHUNK_BYTES, CONSTANTS, Chunk, Code, Form, Op, Ops, Program, Question,
-    SLOT_LINES, SLOTS, Step,
+    BLEND_LEAVES_MAX, CHUNK_BYTES, Chunk, Code, Form, OP_INPUTS, OP_NODES, Op, Ops, Program,
+    Question, SLOTS, Shape, Side, Step, ZEROS,
 };
 use super::single::{BITS, Single};
 use super::tree::{Linear, Node, Split, Tree};
@@ -312,19 +312,16 @@ impl<'a> Compiler<'a> {
     /// The operations of a tree of at most [`BLEND_LEAVES_MAX`] leaves.
     fn blend(&mut self, tree: &Tree, questions: &[Question], spans: &[Span]) -> Form {
         let start = self.ops.len();
-        let root = if tree.nodes.is_empty() { !0 } else { 0 };
         let mut emitter = Emitter {
             tree,
             questions,
             spans,
+            cuts: vec![Cut::default(); tree.nodes.len()],
             ops: &mut self.ops,
-            free: (0..SLOTS)
-                .rev()
-                .map(|slot| (CONSTANTS + slot * SLOT_LINES) as u16)
-                .collect(),
+            free: (1..=SLOTS as u8).rev().collect(),
         };
-        let low = emitter.low(root);
-        let high = (tree.leaves.len() > CONSTANTS).then(|| emitter.high(root));
+        let low = emitter.line(Byte::Low);
+        let high = (tree.leaves.len() > 256).then(|| emitter.line(Byte::High));
         Form::Blend {
             ops: start..self.ops.len(),
             low,
@@ -392,39 +389,25 @@ fn left_to_right(tree: &Tree) -> Vec<usize> {
     order
 }
 
-/// What the operations of a node and all below it are about.
+/// The leaves below a node: the first and the one behind the last, counted from left to right.
 #[derive(Clone, Copy, Default)]
 struct Span {
-    /// Its first leaf and the one behind its last, counted from left to right.
     first: u32,
     end: u32,
-    /// Slots that it needs.
-    slots: u32,
 }
 
 /// The spans of a tree's nodes.
 fn spans(tree: &Tree) -> Vec<Span> {
-    fn visit(tree: &Tree, at: i32, next: &mut u32, spans: &mut [Span]) -> Span {
+    fn visit(tree: &Tree, at: i32, next: &mut u32, spans: &mut [Span]) {
+        let first = *next;
         if at < 0 {
-            let first = *next;
             *next += 1;
-            return Span {
-                first,
-                end: *next,
-                slots: 0,
-            };
+            return;
         }
         let node = &tree.nodes[at as usize];
-        let left = visit(tree, node.left, next, spans);
-        let right = visit(tree, node.right, next, spans);
-        let slots = left.slots.max(right.slots) + u32::from(left.slots == right.slots);
-        let span = Span {
-            first: left.first,
-            end: right.end,
-            slots,
-        };
-        spans[at as usize] = span;
-        span
+        visit(tree, node.left, next, spans);
+        visit(tree, node.right, next, spans);
+        spans[at as usize] = Span { first, end: *next };
     }
     let mut spans = vec![Span::default(); tree.nodes.len()];
     if !tree.nodes.is_empty() {
@@ -433,84 +416,177 @@ fn spans(tree: &Tree) -> Vec<Span> {
     spans
 }
 
+/// A byte of leaf numbers.
+#[derive(Clone, Copy, PartialEq)]
+enum Byte {
+    Low,
+    High,
+}
+
+impl Byte {
+    fn of(self, leaf: u32) -> u8 {
+        match self {
+            Self::Low => leaf as u8,
+            Self::High => (leaf >> 8) as u8,
+        }
+    }
+}
+
+/// What an operation costs beside its nodes, in inputs that it reads.
+const OP_COST: u32 = 4;
+
+/// How the subtree of a node is cut into operations.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// The operation that ends with the node.
+    shape: Shape,
+    /// Of all operations.
+    cost: u32,
+    /// Slots that they need.
+    slots: u32,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self {
+            shape: Shape::One,
+            cost: 0,
+            slots: 0,
+        }
+    }
+}
+
+/// Where an operation lies in a tree.
+struct Placed {
+    /// The nodes, in the shape's order.
+    nodes: [i32; OP_NODES],
+    /// What lies below them.
+    inputs: [i32; OP_INPUTS],
+}
+
 struct Emitter<'a> {
     tree: &'a Tree,
     questions: &'a [Question],
     spans: &'a [Span],
+    cuts: Vec<Cut>,
     ops: &'a mut Vec<Op>,
-    free: Vec<u16>,
+    free: Vec<u8>,
 }
 
 impl Emitter<'_> {
-    /// The line of the low bytes of a node's leaves.
-    fn low(&mut self, root: i32) -> u16 {
-        if root < 0 {
-            return 0;
+    /// Operations that leave a byte of each row's leaf number; the slot where they leave it.
+    fn line(&mut self, byte: Byte) -> u8 {
+        let root = if self.tree.nodes.is_empty() { !0 } else { 0 };
+        self.cut(root, byte);
+        self.emit(root, byte)
+    }
+
+    /// The first leaf on the right side of a node.
+    fn right(&self, at: i32) -> u32 {
+        match self.tree.nodes[at as usize].left {
+            left @ 0.. => self.spans[left as usize].end,
+            _ => self.spans[at as usize].first + 1,
         }
-        self.node(root, 0, &|span| span.end - span.first == 1, &|span| {
-            span.first as u8
-        })
     }
 
-    /// The line of the high bytes of the root's leaves.
-    fn high(&mut self, root: i32) -> u16 {
-        let same = |span: Span| span.first >> 8 == (span.end - 1) >> 8;
-        self.node(root, 0, &same, &|span| (span.first >> 8) as u8)
+    /// Whether there is something to decide: the leaves below differ in the byte.
+    fn decides(&self, at: i32, byte: Byte) -> bool {
+        at >= 0 && {
+            let span = self.spans[at as usize];
+            byte == Byte::Low || byte.of(span.first) != byte.of(span.end - 1)
+        }
     }
 
-    /// Operations of an inner node; `first` is its leftmost leaf. A child of which `constant` holds is the constant
-    /// line `value`.
-    fn node(
-        &mut self,
-        at: i32,
-        first: u32,
-        constant: &impl Fn(Span) -> bool,
-        value: &impl Fn(Span) -> u8,
-    ) -> u16 {
-        let node = &self.tree.nodes[at as usize];
-        let left = self.span(node.left, first);
-        let right = self.span(node.right, left.end);
-        let mut child = |at: i32, span: Span| {
-            if constant(span) {
-                u16::from(value(span))
-            } else {
-                self.node(at, span.first, constant, value)
+    /// Where an operation of this shape is that ends with node `at`, if there is one.
+    fn place(&self, shape: Shape, at: i32, byte: Byte) -> Option<Placed> {
+        let mut nodes = [at; OP_NODES];
+        let mut inputs = [!0; OP_INPUTS];
+        for (number, sides) in shape.nodes().iter().enumerate() {
+            let node = &self.tree.nodes[nodes[number] as usize];
+            for (side, below) in sides.iter().zip([node.left, node.right]) {
+                match side {
+                    Side::Input(input) => inputs[*input] = below,
+                    Side::Node(number) if self.decides(below, byte) => nodes[*number] = below,
+                    Side::Node(_) => return None,
+                }
             }
+        }
+        Some(Placed { nodes, inputs })
+    }
+
+    /// Cuts the subtree of a node so that it costs the least.
+    fn cut(&mut self, at: i32, byte: Byte) -> Cut {
+        if !self.decides(at, byte) {
+            return Cut::default();
+        }
+        let node = &self.tree.nodes[at as usize];
+        self.cut(node.left, byte);
+        self.cut(node.right, byte);
+        let of_shape = |shape: Shape| {
+            let placed = self.place(shape, at, byte)?;
+            let inputs = &placed.inputs[..=shape.nodes().len()];
+            let mut slots = [0; OP_INPUTS];
+            let mut cost = OP_COST;
+            for (slots, input) in slots.iter_mut().zip(inputs) {
+                if self.decides(*input, byte) {
+                    let cut = self.cuts[*input as usize];
+                    *slots = cut.slots;
+                    cost += cut.cost;
+                }
+            }
+            if slots != [0; OP_INPUTS] {
+                cost += inputs.len() as u32;
+            }
+            slots.sort_unstable_by_key(|slots| std::cmp::Reverse(*slots));
+            let needed = (0..).zip(slots).filter(|(_, slots)| *slots > 0);
+            let slots = needed.map(|(held, slots)| held + slots).max();
+            Some(Cut {
+                shape,
+                cost,
+                slots: slots.unwrap_or(1),
+            })
         };
-        let (left, right) = if left.slots >= right.slots {
-            let first = child(node.left, left);
-            (first, child(node.right, right))
-        } else {
-            let first = child(node.right, right);
-            (child(node.left, left), first)
+        let cuts = Shape::ALL.into_iter().filter_map(of_shape);
+        let best = cuts.min_by_key(|cut| (cut.cost, cut.slots));
+        let best = best.expect("a node is an operation by itself");
+        self.cuts[at as usize] = best;
+        best
+    }
+
+    /// The operations of a subtree that is cut; the slot where they leave its line.
+    fn emit(&mut self, at: i32, byte: Byte) -> u8 {
+        if !self.decides(at, byte) {
+            return ZEROS;
+        }
+        let shape = self.cuts[at as usize].shape;
+        let placed = self.place(shape, at, byte);
+        let Placed { nodes, inputs } = placed.expect("the shape was there when it was chosen");
+        let count = shape.nodes().len();
+        let mut order: [usize; OP_INPUTS] = std::array::from_fn(|input| input);
+        let slots = |input: &usize| match inputs[*input] {
+            at if self.decides(at, byte) => self.cuts[at as usize].slots,
+            _ => 0,
         };
-        let slots = [left, right];
+        order.sort_by_key(|input| std::cmp::Reverse(slots(input)));
+        let mut lines = [ZEROS; OP_INPUTS];
+        for input in order {
+            lines[input] = self.emit(inputs[input], byte);
+        }
         self.free
-            .extend(slots.iter().filter(|line| usize::from(**line) >= CONSTANTS));
+            .extend(lines.iter().filter(|slot| **slot != ZEROS));
         let out = self
             .free
             .pop()
-            .expect("a tree of n leaves needs log2 n slots, its high bytes one more");
-        let (column, threshold) = self.questions[at as usize];
-        self.ops.push(Op {
-            column,
-            threshold: u32::from(threshold) * 0x0101_0101,
-            left,
-            right,
-            out,
-        });
-        out
-    }
-
-    fn span(&self, at: i32, first: u32) -> Span {
-        if at < 0 {
-            Span {
-                first,
-                end: first + 1,
-                slots: 0,
-            }
-        } else {
-            self.spans[at as usize]
+            .expect("slots are enough for all trees; see `program`");
+        let mut decisions = [((0, 0), 0); OP_NODES];
+        for (decision, node) in decisions.iter_mut().zip(nodes) {
+            let add = byte
+                .of(self.right(node))
+                .wrapping_sub(byte.of(self.spans[node as usize].first));
+            *decision = (self.questions[node as usize], add);
         }
+        self.ops
+            .push(Op::new(shape, &decisions[..count], &lines[..=count], out));
+        out
     }
 }

@@ -14,10 +14,10 @@ use crate::score::features::Features;
 use crate::score::{Limits, Scratch};
 
 /// What adding up a tree's leaf costs a row, in operations.
-const LOOKED_UP: usize = 14;
+const LOOKED_UP: usize = 9;
 
 /// What moving a byte of a row's codes costs, in operations for a row.
-const MOVED_BYTE: usize = 128;
+const MOVED_BYTE: usize = 84;
 
 /// Blocks of undecided rows that are scored together; a block of these is one line.
 const UNDECIDED_BLOCKS: usize = 16;
@@ -131,10 +131,10 @@ impl Batch<'_> {
             self.each_block(rows, |block| {
                 let mut steps = [[0_u16; LINE_ROWS]; BLOCK_ROWS / LINE_ROWS];
                 let steps = &mut steps[..block.lines];
-                for (ops, root) in &chunk.trees {
-                    run(level, quantised.ops(), ops.clone(), block);
+                for tree in &chunk.trees {
+                    run(level, quantised.ops(), tree.ops.clone(), block);
                     for (line, steps) in steps.iter_mut().enumerate() {
-                        add_bytes(level, at(*root, line, block.arena), steps);
+                        add_bytes(level, at(tree.root, line, block.arena), tree.first, steps);
                     }
                 }
                 let scores = blocks.next().unwrap_or_default();

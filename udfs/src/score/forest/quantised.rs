@@ -1,9 +1,8 @@
 //! Scores of quantised leaves, in whole steps, which say of most rows on which side of a limit they are.
 //!
-//! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. Blending then
-//! copies these bytes instead of numbers of leaves: the root's line already holds what the tree adds to each row, so
-//! nothing is looked up, and the rows of a line are added in 16 bits. Nodes whose leaves round to the same byte are
-//! left out.
+//! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. The operations
+//! of `program` count these bytes as well as numbers of leaves, modulo 256: the root's line then holds how many steps
+//! more each row has than the tree's first leaf, so nothing is looked up, and the rows of a line are added in 16 bits.
 //!
 //! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
 //! own, so that trees with small leaves have small errors.
@@ -13,7 +12,9 @@
 //! additions of a forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham,
 //! Accuracy and Stability of Numerical Algorithms, §4.2).
 
-use super::program::{ARENA_LINES, CHUNK_BYTES, CONSTANTS, Code, Form, Op, Ops, Program};
+use super::program::{
+    CHUNK_BYTES, Code, Form, OP_NODES, Op, Ops, Program, SLOTS, Side, ZEROS, four_times,
+};
 use std::ops::Range;
 
 /// Trees that may add 255 each without leaving 16 bits.
@@ -22,10 +23,21 @@ const CHUNK_TREES: usize = 257;
 /// Trees that are added up in steps.
 #[derive(Debug)]
 pub struct Chunk {
-    /// For each tree its operations, and the line of the arena that then has its steps.
-    pub trees: Vec<(Range<usize>, u16)>,
+    /// How each tree's steps are found.
+    pub trees: Vec<Steps>,
     /// The width of a step.
     pub step: f64,
+}
+
+/// How a tree's steps are found.
+#[derive(Debug)]
+pub struct Steps {
+    /// By these operations.
+    pub ops: Range<usize>,
+    /// Slot that then has, for each row, how many steps more than `first` it has, modulo 256.
+    pub root: u8,
+    /// Steps of the first leaf.
+    pub first: u8,
 }
 
 /// A forest with one output whose leaves are rounded to steps.
@@ -42,7 +54,7 @@ pub struct Quantised {
 /// A tree on its way to be rounded.
 struct Leaves<'a> {
     ops: &'a [Op],
-    root: u16,
+    root: u8,
     leaves: &'a [f64],
     least: f64,
     range: f64,
@@ -81,8 +93,13 @@ impl Quantised {
             low += tree.least + wrong().fold(f64::INFINITY, f64::min);
             high += tree.least + wrong().fold(f64::NEG_INFINITY, f64::max);
             let start = ops.len();
-            let line = round(&tree, steps, &mut ops);
-            chunk.trees.push((start..ops.len(), line));
+            let steps: Vec<u8> = tree.leaves.iter().map(steps).collect();
+            ops.extend(round(&tree, &steps));
+            chunk.trees.push(Steps {
+                ops: start..ops.len(),
+                root: tree.root,
+                first: steps[0],
+            });
         }
         Some(Self {
             ops: Ops::new(ops, program.columns()),
@@ -143,20 +160,25 @@ fn leaves(program: &Program) -> Option<Vec<Leaves<'_>>> {
     program.codes().iter().map(tree).collect()
 }
 
-/// Operations that leave a leaf's steps where the tree's own leave its number; the line where they leave it.
-fn round(tree: &Leaves<'_>, steps: impl Fn(&f64) -> u8, into: &mut Vec<Op>) -> u16 {
-    let mut lines = [0; ARENA_LINES];
-    for (line, leaf) in lines.iter_mut().zip(tree.leaves) {
-        *line = u16::from(steps(leaf));
+/// Operations that leave a leaf's steps where the tree's own leave its number.
+fn round(tree: &Leaves<'_>, steps: &[u8]) -> Vec<Op> {
+    let mut ops = tree.ops.to_vec();
+    // The first leaf below what a slot holds. From the root down, since only there the first leaf is known: 0.
+    let mut firsts = [0; 1 + SLOTS];
+    for op in ops.iter_mut().rev() {
+        let mut first = [firsts[usize::from(op.out)]; OP_NODES];
+        for (node, sides) in op.shape().nodes().iter().enumerate() {
+            let left: usize = first[node];
+            let right = left + (op.adds[node] & 0xff) as usize;
+            op.adds[node] = four_times(steps[right].wrapping_sub(steps[left]));
+            for (side, leaf) in sides.iter().zip([left, right]) {
+                match side {
+                    Side::Node(node) => first[*node] = leaf,
+                    Side::Input(input) => firsts[usize::from(op.inputs[*input])] = leaf,
+                }
+            }
+        }
+        firsts[usize::from(ZEROS)] = 0;
     }
-    for op in tree.ops {
-        let (left, right) = (lines[usize::from(op.left)], lines[usize::from(op.right)]);
-        lines[usize::from(op.out)] = if left == right && usize::from(left) < CONSTANTS {
-            left
-        } else {
-            into.push(Op { left, right, ..*op });
-            op.out
-        };
-    }
-    lines[usize::from(tree.root)]
+    ops
 }
