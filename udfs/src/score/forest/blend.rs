@@ -353,9 +353,14 @@ pub(super) fn run(level: Level, ops: &Ops, range: Range<usize>, block: &mut Bloc
         Level::Avx512 => avx512::run(ops, range, block),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::run(ops, range, block),
-        _ => ops.all()[range]
-            .iter()
-            .for_each(|op| by_kind!(op, decide::<LINE_PARTS>(op, block))),
+        _ => match block.lines {
+            1 => ops.all()[range]
+                .iter()
+                .for_each(|op| by_kind!(op, decide::<1>(op, block))),
+            _ => ops.all()[range]
+                .iter()
+                .for_each(|op| by_kind!(op, decide::<SLOT_LINES>(op, block))),
+        },
     }
 }
 
@@ -435,39 +440,27 @@ pub(super) fn at(slot: u8, line: usize, arena: &[Line]) -> &Line {
     &arena[usize::from(slot) * SLOT_LINES + line]
 }
 
-/// Rows that the portable form computes in one go: what fits into a register everywhere.
-const PART_ROWS: usize = 16;
-
-/// Parts of a line.
-const LINE_PARTS: usize = LINE_ROWS / PART_ROWS;
-
 /// One operation on all lines of a block.
 #[inline]
-fn decide<const KIND: u8, const PARTS: usize>(op: &Op, block: &mut Block<'_>) {
-    let thresholds = op.thresholds.map(|byte| byte as u8);
-    let adds = op.adds.map(|byte| byte as u8);
-    for line in 0..block.lines {
-        let codes = op
-            .columns
-            .map(|column| &block.codes[column as usize * block.lines + line]);
-        let inputs = op.inputs.map(|slot| *at(slot, line, block.arena));
-        let out = &mut block.arena[usize::from(op.out) * SLOT_LINES + line];
-        for part in 0..PARTS {
-            let load = |line: &Line| line.0.as_chunks::<PART_ROWS>().0[part];
-            let node = |at: usize, left: [u8; PART_ROWS], right: [u8; PART_ROWS]| {
-                let codes = load(codes[at]);
-                std::array::from_fn(|row| {
-                    // A mask instead of a choice, which the compiler would make a branch of.
-                    let above = u8::from(codes[row] > thresholds[at]).wrapping_neg();
-                    right[row].wrapping_add(adds[at]) & above | left[row] & !above
-                })
-            };
-            let input = |at: usize| match KIND % 2 {
-                0 => load(&inputs[at]),
-                _ => [0; PART_ROWS],
-            };
-            out.0.as_chunks_mut::<PART_ROWS>().0[part] = top!(KIND / 2, node, input);
-        }
+fn decide<const KIND: u8, const LINES: usize>(op: &Op, block: &mut Block<'_>) {
+    for line in 0..LINES {
+        let node = |at: usize, left: [u8; LINE_ROWS], right: [u8; LINE_ROWS]| {
+            let codes = &block.codes[op.columns[at] as usize * LINES + line];
+            let (threshold, add) = (op.thresholds[at] as u8, op.adds[at] as u8);
+            let mut out = left;
+            for (out, (code, right)) in out.iter_mut().zip(codes.0.iter().zip(right)) {
+                // A mask instead of a choice, which the compiler would make a branch of.
+                let above = u8::from(*code > threshold).wrapping_neg();
+                *out = right.wrapping_add(add) & above | *out & !above;
+            }
+            out
+        };
+        let input = |at: usize| match KIND % 2 {
+            0 => self::at(op.inputs[at], line, block.arena).0,
+            _ => [0; LINE_ROWS],
+        };
+        let top = top!(KIND / 2, node, input);
+        block.arena[usize::from(op.out) * SLOT_LINES + line].0 = top;
     }
 }
 
