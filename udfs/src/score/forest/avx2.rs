@@ -93,27 +93,29 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
     }
 }
 
-/// Adds 64 bytes, each and `first` modulo 256, row by row.
+/// Adds bytes, each and `first` modulo 256, row by row.
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+pub fn add_bytes(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(line, first, sums) }
+    unsafe { add_bytes_of(lines, first, sums) }
 }
 
 #[target_feature(enable = "avx2")]
-fn add_bytes_of(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+fn add_bytes_of(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
     let first = _mm_set1_epi8(first as i8);
-    let bytes = line.0.as_chunks::<16>().0.iter();
-    for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<16>().0) {
-        // SAFETY: both chunks are 16 long.
-        unsafe {
-            let bytes = _mm_add_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), first);
-            let wide = _mm256_cvtepu8_epi16(bytes);
-            let sum = _mm256_add_epi16(_mm256_loadu_si256(sums.as_ptr().cast()), wide);
-            _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
+    for (line, sums) in lines.iter().zip(sums) {
+        let bytes = line.0.as_chunks::<16>().0.iter();
+        for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<16>().0) {
+            // SAFETY: both chunks are 16 long.
+            unsafe {
+                let bytes = _mm_add_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), first);
+                let wide = _mm256_cvtepu8_epi16(bytes);
+                let sum = _mm256_add_epi16(_mm256_loadu_si256(sums.as_ptr().cast()), wide);
+                _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
+            }
         }
     }
 }

@@ -104,14 +104,14 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_few(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
+pub fn add_few(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
     unsafe { add_few_of(found, leaves, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_few_of(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
+fn add_few_of(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     let part = |first: usize| {
         let left = leaves.len().saturating_sub(first).min(8);
         let mask = ((1_u32 << left) - 1) as u8;
@@ -120,46 +120,45 @@ fn add_few_of(found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
     };
     let (a, b, c, d) = (part(0), part(8), part(16), part(24));
     let sixteen = _mm512_set1_epi64(16);
-    for (found, sums) in found
-        .0
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .zip(sums.as_chunks_mut::<8>().0)
-    {
-        // SAFETY: both chunks are eight long.
-        unsafe {
-            let leaf = _mm512_cvtepu8_epi64(_mm_loadl_epi64(found.as_ptr().cast()));
-            let low = _mm512_permutex2var_pd(a, leaf, b);
-            let high = _mm512_permutex2var_pd(c, leaf, d);
-            let number = _mm512_mask_blend_pd(_mm512_test_epi64_mask(leaf, sixteen), low, high);
-            let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), number);
-            _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+    for (found, sums) in found.iter().zip(sums) {
+        let found = found.0.as_chunks::<8>().0;
+        for (found, sums) in found.iter().zip(sums.as_chunks_mut::<8>().0) {
+            // SAFETY: both chunks are eight long.
+            unsafe {
+                let leaf = _mm512_cvtepu8_epi64(_mm_loadl_epi64(found.as_ptr().cast()));
+                let low = _mm512_permutex2var_pd(a, leaf, b);
+                let high = _mm512_permutex2var_pd(c, leaf, d);
+                let number = _mm512_mask_blend_pd(_mm512_test_epi64_mask(leaf, sixteen), low, high);
+                let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), number);
+                _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+            }
         }
     }
 }
 
-/// Adds 64 bytes, each and `first` modulo 256, row by row.
+/// Adds bytes, each and `first` modulo 256, row by row.
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+pub fn add_bytes(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(line, first, sums) }
+    unsafe { add_bytes_of(lines, first, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_bytes_of(line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+fn add_bytes_of(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
     let first = _mm256_set1_epi8(first as i8);
-    let bytes = line.0.as_chunks::<32>().0.iter();
-    for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<32>().0) {
-        // SAFETY: both chunks are 32 long.
-        unsafe {
-            let bytes = _mm256_add_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), first);
-            let wide = _mm512_cvtepu8_epi16(bytes);
-            let sum = _mm512_add_epi16(_mm512_loadu_si512(sums.as_ptr().cast()), wide);
-            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+    for (line, sums) in lines.iter().zip(sums) {
+        let bytes = line.0.as_chunks::<32>().0.iter();
+        for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<32>().0) {
+            // SAFETY: both chunks are 32 long.
+            unsafe {
+                let bytes = _mm256_add_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), first);
+                let wide = _mm512_cvtepu8_epi16(bytes);
+                let sum = _mm512_add_epi16(_mm512_loadu_si512(sums.as_ptr().cast()), wide);
+                _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+            }
         }
     }
 }

@@ -375,21 +375,17 @@ fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>, sums
             run(level, program.ops(), ops.clone(), block);
             if tree.linear.is_empty() && high.is_none() {
                 let sums = sums[tree.output * rows..][..rows].as_chunks_mut().0;
-                for (line, sums) in sums.iter_mut().enumerate() {
-                    add_line(level, at(*low, line, block.arena), leaves, sums);
-                }
+                add_leaves(level, slot(*low, block), leaves, sums);
                 return;
             }
-            for (line, found) in found[..rows]
-                .as_chunks_mut::<LINE_ROWS>()
-                .0
-                .iter_mut()
-                .enumerate()
-            {
-                let low = at(*low, line, block.arena).0;
-                let high = high.map_or([0; LINE_ROWS], |high| at(high, line, block.arena).0);
-                for (found, (low, high)) in found.iter_mut().zip(low.iter().zip(high)) {
-                    *found = u32::from(high) << 8 | u32::from(*low);
+            let found = found[..rows].as_chunks_mut::<LINE_ROWS>().0;
+            for (found, low) in found.iter_mut().zip(slot(*low, block)) {
+                *found = low.0.map(u32::from);
+            }
+            if let Some(high) = high {
+                for (found, high) in found.iter_mut().zip(slot(*high, block)) {
+                    let bytes = found.iter_mut().zip(high.0);
+                    bytes.for_each(|(found, high)| *found |= u32::from(high) << 8);
                 }
             }
         }
@@ -405,39 +401,42 @@ fn add(level: Level, program: &Program, tree: &Code, block: &mut Block<'_>, sums
     }
 }
 
-/// Adds the numbers of the leaves that 64 rows are found in.
+/// Adds the numbers of the leaves that rows are found in, of at most 256.
 #[inline]
-fn add_line(level: Level, found: &Line, leaves: &[f64], sums: &mut [f64; LINE_ROWS]) {
+fn add_leaves(level: Level, found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     #[cfg(target_arch = "x86_64")]
     if level == Level::Avx512 && leaves.len() <= avx512::REGISTER_LEAVES {
         return avx512::add_few(found, leaves, sums);
     }
     let _ = level;
-    for (sum, leaf) in sums.iter_mut().zip(&found.0) {
-        *sum += leaves[usize::from(*leaf)];
+    for (found, sums) in found.iter().zip(sums) {
+        for (sum, leaf) in sums.iter_mut().zip(found.0) {
+            *sum += leaves[usize::from(leaf)];
+        }
     }
 }
 
-/// Adds a line's bytes, each and `first` modulo 256, row by row.
+/// Adds bytes, each and `first` modulo 256, row by row.
 #[inline]
-pub(super) fn add_bytes(level: Level, line: &Line, first: u8, sums: &mut [u16; LINE_ROWS]) {
+pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => avx512::add_bytes(line, first, sums),
+        Level::Avx512 => avx512::add_bytes(lines, first, sums),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => avx2::add_bytes(line, first, sums),
+        Level::Avx2 => avx2::add_bytes(lines, first, sums),
         _ => {
-            for (sum, byte) in sums.iter_mut().zip(&line.0) {
-                *sum = sum.wrapping_add(u16::from(byte.wrapping_add(first)));
+            for (line, sums) in lines.iter().zip(sums) {
+                for (sum, byte) in sums.iter_mut().zip(line.0) {
+                    *sum = sum.wrapping_add(u16::from(byte.wrapping_add(first)));
+                }
             }
         }
     }
 }
 
-/// A line of a slot.
-#[inline(always)]
-pub(super) fn at(slot: u8, line: usize, arena: &[Line]) -> &Line {
-    &arena[usize::from(slot) * SLOT_LINES + line]
+/// A block's lines in a slot.
+pub(super) fn slot<'a>(slot: u8, block: &'a Block<'_>) -> &'a [Line] {
+    &block.arena[usize::from(slot) * SLOT_LINES..][..block.lines]
 }
 
 /// One operation on all lines of a block.
@@ -456,7 +455,7 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, block: &mut Block<'_>) {
             out
         };
         let input = |at: usize| match KIND % 2 {
-            0 => self::at(op.inputs[at], line, block.arena).0,
+            0 => block.arena[usize::from(op.inputs[at]) * SLOT_LINES + line].0,
             _ => [0; LINE_ROWS],
         };
         let top = top!(KIND / 2, node, input);

@@ -7,7 +7,7 @@
 //! once.
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
-use super::blend::{Batch, Level, add_bytes, at, run};
+use super::blend::{Batch, Level, add_bytes, run, slot};
 use super::program::Program;
 use super::quantised::Quantised;
 use crate::score::features::Features;
@@ -133,9 +133,7 @@ impl Batch<'_> {
                 let steps = &mut steps[..block.lines];
                 for tree in &chunk.trees {
                     run(level, quantised.ops(), tree.ops.clone(), block);
-                    for (line, steps) in steps.iter_mut().enumerate() {
-                        add_bytes(level, at(tree.root, line, block.arena), tree.first, steps);
-                    }
+                    add_bytes(level, slot(tree.root, block), tree.first, steps);
                 }
                 let scores = blocks.next().unwrap_or_default();
                 for (score, steps) in scores.iter_mut().zip(steps.as_flattened()) {
