@@ -316,7 +316,7 @@ impl<'a> Compiler<'a> {
             tree,
             questions,
             spans,
-            cuts: vec![Cut::default(); tree.nodes.len()],
+            cuts: vec![Cut::NONE; tree.nodes.len()],
             ops: &mut self.ops,
             free: (1..=SLOTS as u8).rev().collect(),
         };
@@ -435,22 +435,63 @@ impl Byte {
 /// What an operation costs beside its nodes, in inputs that it reads.
 const OP_COST: u32 = 4;
 
-/// How the subtree of a node is cut into operations.
+/// How the subtree of a node is cut into operations: what they cost in all, of which the operation that ends with the
+/// node is one.
 #[derive(Clone, Copy)]
 struct Cut {
-    /// The operation that ends with the node.
     shape: Shape,
-    /// Of all operations.
     cost: u32,
-    /// Slots that they need.
+    /// Of what is below the node.
+    below: u32,
+    /// Of what is below the node and its left side, if there is something to decide.
+    below_left: u32,
+    /// Of what is below the node and its right side, if there is something to decide.
+    below_right: u32,
+    /// Slots that the operations need.
     slots: u32,
 }
 
-impl Default for Cut {
-    fn default() -> Self {
+/// Cost of what is not there.
+const NEVER: u32 = u32::MAX / 4;
+
+impl Cut {
+    /// Where nothing is to be decided.
+    const NONE: Self = Self {
+        shape: Shape::One,
+        cost: 0,
+        below: NEVER,
+        below_left: NEVER,
+        below_right: NEVER,
+        slots: 0,
+    };
+
+    /// The cheapest of a node whose sides are cut; slots are still to be counted.
+    fn of(left: Self, right: Self) -> Self {
+        let below = |shape: Shape| match shape {
+            Shape::One => left.cost + right.cost,
+            Shape::Left => left.below + right.cost,
+            Shape::Right => left.cost + right.below,
+            Shape::Both => left.below + right.below,
+            Shape::LeftLeft => left.below_left + right.cost,
+            Shape::LeftRight => left.below_right + right.cost,
+            Shape::RightLeft => left.cost + right.below_left,
+            Shape::RightRight => left.cost + right.below_right,
+        };
+        let cost = |shape: Shape| match below(shape) {
+            0 => OP_COST,
+            below => OP_COST + below + shape.nodes().len() as u32 + 1,
+        };
+        let costs = Shape::ALL.map(|shape| (cost(shape), shape));
+        let (cost, shape) = costs.into_iter().fold(costs[0], |best, other| match other {
+            other if other.0 < best.0 => other,
+            _ => best,
+        });
         Self {
-            shape: Shape::One,
-            cost: 0,
+            shape,
+            cost,
+            below: below(Shape::One),
+            below_left: below(Shape::Left).min(NEVER),
+            below_right: below(Shape::Right).min(NEVER),
             slots: 0,
         }
     }
@@ -497,8 +538,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Where an operation of this shape is that ends with node `at`, if there is one.
-    fn place(&self, shape: Shape, at: i32, byte: Byte) -> Option<Placed> {
+    /// Where an operation of this shape is that ends with node `at`.
+    fn place(&self, shape: Shape, at: i32) -> Placed {
         let mut nodes = [at; OP_NODES];
         let mut inputs = [!0; OP_INPUTS];
         for (number, sides) in shape.nodes().iter().enumerate() {
@@ -506,51 +547,36 @@ impl Emitter<'_> {
             for (side, below) in sides.iter().zip([node.left, node.right]) {
                 match side {
                     Side::Input(input) => inputs[*input] = below,
-                    Side::Node(number) if self.decides(below, byte) => nodes[*number] = below,
-                    Side::Node(_) => return None,
+                    Side::Node(number) => nodes[*number] = below,
                 }
             }
         }
-        Some(Placed { nodes, inputs })
+        Placed { nodes, inputs }
     }
 
     /// Cuts the subtree of a node so that it costs the least.
     fn cut(&mut self, at: i32, byte: Byte) -> Cut {
         if !self.decides(at, byte) {
-            return Cut::default();
+            return Cut::NONE;
         }
         let node = &self.tree.nodes[at as usize];
-        self.cut(node.left, byte);
-        self.cut(node.right, byte);
-        let of_shape = |shape: Shape| {
-            let placed = self.place(shape, at, byte)?;
-            let inputs = &placed.inputs[..=shape.nodes().len()];
-            let mut slots = [0; OP_INPUTS];
-            let mut cost = OP_COST;
-            for (slots, input) in slots.iter_mut().zip(inputs) {
-                if self.decides(*input, byte) {
-                    let cut = self.cuts[*input as usize];
-                    *slots = cut.slots;
-                    cost += cut.cost;
-                }
-            }
-            if slots != [0; OP_INPUTS] {
-                cost += inputs.len() as u32;
-            }
-            slots.sort_unstable_by_key(|slots| std::cmp::Reverse(*slots));
-            let needed = (0..).zip(slots).filter(|(_, slots)| *slots > 0);
-            let slots = needed.map(|(held, slots)| held + slots).max();
-            Some(Cut {
-                shape,
-                cost,
-                slots: slots.unwrap_or(1),
-            })
-        };
-        let cuts = Shape::ALL.into_iter().filter_map(of_shape);
-        let best = cuts.min_by_key(|cut| (cut.cost, cut.slots));
-        let best = best.expect("a node is an operation by itself");
-        self.cuts[at as usize] = best;
-        best
+        let (left, right) = (self.cut(node.left, byte), self.cut(node.right, byte));
+        let mut cut = Cut::of(left, right);
+        let inputs = self.place(cut.shape, at).inputs;
+        let mut slots = inputs.map(|input| self.slots(input, byte));
+        slots.sort_unstable_by_key(|slots| std::cmp::Reverse(*slots));
+        let needed = (0..).zip(slots).filter(|(_, slots)| *slots > 0);
+        cut.slots = needed.map(|(held, slots)| held + slots).max().unwrap_or(1);
+        self.cuts[at as usize] = cut;
+        cut
+    }
+
+    /// Slots that the operations of a subtree need which is cut.
+    fn slots(&self, at: i32, byte: Byte) -> u32 {
+        match self.decides(at, byte) {
+            true => self.cuts[at as usize].slots,
+            false => 0,
+        }
     }
 
     /// The operations of a subtree that is cut; the slot where they leave its line.
@@ -559,15 +585,10 @@ impl Emitter<'_> {
             return ZEROS;
         }
         let shape = self.cuts[at as usize].shape;
-        let placed = self.place(shape, at, byte);
-        let Placed { nodes, inputs } = placed.expect("the shape was there when it was chosen");
+        let Placed { nodes, inputs } = self.place(shape, at);
         let count = shape.nodes().len();
         let mut order: [usize; OP_INPUTS] = std::array::from_fn(|input| input);
-        let slots = |input: &usize| match inputs[*input] {
-            at if self.decides(at, byte) => self.cuts[at as usize].slots,
-            _ => 0,
-        };
-        order.sort_by_key(|input| std::cmp::Reverse(slots(input)));
+        order.sort_by_key(|input| std::cmp::Reverse(self.slots(inputs[*input], byte)));
         let mut lines = [ZEROS; OP_INPUTS];
         for input in order {
             lines[input] = self.emit(inputs[input], byte);
