@@ -38,13 +38,13 @@ pub fn predict_udf(
 pub struct Predict {
     pub(super) name: String,
     pub(super) output: Output,
-    data_type: DataType,
+    pub(super) data_type: DataType,
     pub(super) model: Arc<PinnedModel>,
     /// Which feature each argument is.
     inputs: Arc<[usize]>,
     /// Stands for the model's scorer in rows of which something is known.
     restricted: Option<Restricted>,
-    signature: Signature,
+    pub(super) signature: Signature,
 }
 
 #[derive(Debug, Clone)]
@@ -130,9 +130,14 @@ impl Predict {
 
     /// What scores.
     pub(super) fn scorer(&self) -> &dyn Scorer {
+        self.shared_scorer().as_ref()
+    }
+
+    /// What scores, to be kept.
+    pub(super) fn shared_scorer(&self) -> &Arc<dyn Scorer> {
         match &self.restricted {
-            Some(restricted) => restricted.scorer.as_ref(),
-            None => self.model.scorer().as_ref(),
+            Some(restricted) => &restricted.scorer,
+            None => self.model.scorer(),
         }
     }
 

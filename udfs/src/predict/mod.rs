@@ -7,14 +7,17 @@
 mod compared;
 mod function;
 mod monotone;
+mod together;
 mod top_k;
 
 pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
+pub use together::{Together, together};
 pub use top_k::{Threshold, TopK};
 
 use crate::error::ScoreError;
 use crate::score::features::{Feature, Features};
+use crate::score::forest::joined::{Joined, Part};
 use crate::score::known::Known;
 use crate::score::{Restricted, Scorer, Scratch, Task};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, UInt32Array};
@@ -27,6 +30,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Scorers for some rows that a model keeps.
 const RESTRICTED_MAX: usize = 8;
+
+/// Companies of other models that a model keeps.
+const JOINED_MAX: usize = 4;
 
 /// What is known, and the scorer for it.
 type Kept = (Arc<[Known]>, Option<Restricted>);
@@ -70,6 +76,8 @@ pub struct PinnedModel {
     idle: Mutex<Vec<Scratch>>,
     /// Scorers for rows of which something is known, the last asked for first; `None` where none pays.
     restricted: Mutex<Vec<Kept>>,
+    /// This model with others, the last asked for first.
+    joined: Mutex<Vec<Arc<Joined>>>,
 }
 
 impl PinnedModel {
@@ -113,6 +121,7 @@ impl PinnedModel {
             labels,
             idle: Mutex::default(),
             restricted: Mutex::default(),
+            joined: Mutex::default(),
         })
     }
 
@@ -166,7 +175,9 @@ impl PinnedModel {
             .labels
             .as_ref()
             .map_or(0, |l| l.get_array_memory_size());
-        self.scorer.memory_bytes() + labels
+        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let joined: usize = joined.iter().map(|joined| joined.memory_bytes()).sum();
+        self.scorer.memory_bytes() + labels + joined
     }
 
     /// The type of an output; [`ScoreError::BadInput`] when the model has no such output.
@@ -200,10 +211,26 @@ impl PinnedModel {
         output: Output,
         features: &Features,
     ) -> Result<ArrayRef, ScoreError> {
-        self.output_type(output)?;
-        let outputs = scorer.outputs();
-        let mut scores = vec![0.0; features.rows() * outputs];
+        let scores = self.raw_by(scorer, features)?;
+        self.present(output, scores, features.rows())
+    }
+
+    /// The raw scores of a batch by a scorer that stands for the model's own.
+    fn raw_by(&self, scorer: &dyn Scorer, features: &Features) -> Result<Vec<f64>, ScoreError> {
+        let mut scores = vec![0.0; features.rows() * scorer.outputs()];
         self.with_scratch(|scratch| scorer.score(features, scratch, &mut scores))?;
+        Ok(scores)
+    }
+
+    /// An output of rows with these raw scores.
+    fn present(
+        &self,
+        output: Output,
+        mut scores: Vec<f64>,
+        rows: usize,
+    ) -> Result<ArrayRef, ScoreError> {
+        self.output_type(output)?;
+        let outputs = self.scorer.outputs();
         if output == Output::Predict
             && let (Some(labels), Some(classes)) = (&self.labels, self.scorer.classes(&scores))
         {
@@ -215,11 +242,9 @@ impl PinnedModel {
         let binary = self.task() == Task::Binary;
         Ok(match (output, &self.labels) {
             (Output::Predict, Some(labels)) => choose(labels, &scores, outputs, binary)?,
-            (Output::Proba, _) if binary => lists(
-                scores.iter().flat_map(|p| [1.0 - p, *p]).collect(),
-                2,
-                features.rows(),
-            ),
+            (Output::Proba, _) if binary => {
+                lists(scores.iter().flat_map(|p| [1.0 - p, *p]).collect(), 2, rows)
+            }
             (Output::ProbaOf(class), _) if binary => {
                 let of = |p: &f64| if class == 0 { 1.0 - p } else { *p };
                 Arc::new(Float64Array::from_iter_values(scores.iter().map(of)))
@@ -228,9 +253,7 @@ impl PinnedModel {
                 let column = scores.chunks_exact(outputs).map(|row| row[class]);
                 Arc::new(Float64Array::from_iter_values(column))
             }
-            (Output::Raw | Output::Proba, _) if outputs > 1 => {
-                lists(scores, outputs, features.rows())
-            }
+            (Output::Raw | Output::Proba, _) if outputs > 1 => lists(scores, outputs, rows),
             _ => Arc::new(Float64Array::from(scores)),
         })
     }
@@ -258,6 +281,19 @@ impl PinnedModel {
             cache.truncate(RESTRICTED_MAX);
             made
         })
+    }
+
+    /// Several models over shared columns, of which this is the first, made once for several statements.
+    fn joined(&self, parts: Vec<Part>) -> Option<Arc<Joined>> {
+        let mut kept = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|joined| joined.parts() == parts);
+        let joined = match at {
+            Some(at) => kept.remove(at),
+            None => Arc::new(Joined::new(parts)?),
+        };
+        kept.insert(0, Arc::clone(&joined));
+        kept.truncate(JOINED_MAX);
+        Some(joined)
     }
 
     /// Lends buffers that are not in use.

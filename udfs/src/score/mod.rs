@@ -79,6 +79,10 @@ pub trait Scorer: Send + Sync + std::fmt::Debug {
     fn is_monotone(&self) -> bool {
         false
     }
+    /// The trees, when raw scores are sums of theirs and of nothing else.
+    fn forest(&self) -> Option<&forest::Forest> {
+        None
+    }
     /// Whether the score depends on a feature; a column that no score depends on need not be read.
     fn uses(&self, _feature: usize) -> bool {
         true

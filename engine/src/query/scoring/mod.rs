@@ -9,6 +9,8 @@
 //! - **Top k.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
 //!   (`top_k`, an operator).
 //! - **Row groups.** Scans leave out what cannot pass such a comparison (`row_groups`, `statistics`).
+//! - **Calls together.** `predict` beside `predict_proba`, or models over the same columns, are one function of all their
+//!   columns (`together`).
 //!
 //! Equal calls of a node are computed once by DataFusion's own rule for common expressions, and `short_circuit` puts
 //! calls behind cheaper conditions.
@@ -17,6 +19,7 @@ mod facts;
 mod ranges;
 mod row_groups;
 mod statistics;
+mod together;
 mod top_k;
 
 pub(super) use row_groups::SkippedRowGroups;
@@ -62,7 +65,7 @@ impl OptimizerRule for Scoring {
     fn rewrite(
         &self,
         plan: LogicalPlan,
-        _: &dyn OptimizerConfig,
+        config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>, DataFusionError> {
         if !calls_model(&plan)? {
             return Ok(Transformed::no(plan));
@@ -85,7 +88,8 @@ impl OptimizerRule for Scoring {
                 done
             };
             Ok(done.update_data(|expr| name.restore(expr)))
-        })
+        })?
+        .transform_data(|plan| together::together(plan, config))
     }
 }
 

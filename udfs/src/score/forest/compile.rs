@@ -20,13 +20,13 @@ const COLUMNS_MAX: usize = 1 << 17;
 const SET_WORDS_MAX: usize = 1 << 16;
 
 impl Program {
-    /// Compiles trees whose shape was checked; tree i adds to score `i % outputs`. `None` when the sets of its
+    /// Compiles trees whose shape was checked; tree i adds to score `output(i)`. `None` when the sets of its
     /// categorical splits are too many to be looked up in tables.
-    pub fn compile(trees: &[Tree], outputs: usize) -> Option<Self> {
+    pub fn compile(trees: &[Tree], output: impl Fn(usize) -> usize) -> Option<Self> {
         let mut compiler = Compiler::new(trees)?;
         for (number, tree) in trees.iter().enumerate() {
             let before = number.checked_sub(1).map(|n| &trees[n]);
-            compiler.tree(tree, before, number % outputs);
+            compiler.tree(tree, before, output(number));
         }
         if compiler.program.columns > COLUMNS_MAX {
             return None;

@@ -3,6 +3,7 @@
 
 use super::Forest;
 use super::blend::Level;
+use super::joined::{Joined, Part};
 use super::objective::Objective;
 use super::tree::{Linear, Missing, Node, Split, Tree};
 use crate::score::features::{Column, Feature, Features};
@@ -272,6 +273,59 @@ fn check(random: &mut Random, shape: &Shape) {
             forest.score(&one, &mut scratch, &mut got).unwrap();
             same(&got, &wanted[row * outputs..][..outputs], row, "single");
         }
+    }
+}
+
+/// Forests over columns that they partly share, scored together as alone.
+#[test]
+fn joined_forests() {
+    for seed in 0..12 {
+        let random = &mut Random(seed * 7_919 + 11);
+        let columns = 2 + random.below(5);
+        let mut part = |outputs| {
+            let shape = Shape {
+                features: 1 + random.below(6),
+                trees: 1 + random.below(6),
+                leaves: [3, 40, 300, 1500][random.below(4)],
+                outputs,
+                deep: random.one_in(4),
+                categories: random.one_in(3),
+                zero_missing: random.one_in(2),
+                linear: random.one_in(5),
+                kind: 0,
+            };
+            let scorer: Arc<dyn Scorer> = Arc::new(forest(random, &shape));
+            let place = |f: usize| scorer.uses(f).then(|| (f + outputs) % columns);
+            let columns = (0..shape.features).map(place).collect();
+            Part { scorer, columns }
+        };
+        let parts: Vec<Part> = (0..2 + seed as usize % 3)
+            .map(|n| part(1 + n % 2))
+            .collect();
+        let Some(joined) = Joined::new(parts) else {
+            continue;
+        };
+        let rows = 1 + random.below(1500);
+        let made = (0..columns).map(|_| column(random, 2, rows)).collect();
+        let features = Features::new(made, rows).unwrap();
+        let mut scratch = Scratch::default();
+        for level in Level::available() {
+            let together = joined.score_at(*level, &features, &mut scratch).unwrap();
+            for (part, got) in joined.parts().iter().zip(together) {
+                let own = part.columns.iter().map(|column| match column {
+                    Some(column) => features.columns()[*column].clone(),
+                    None => Column::Constant(f64::NAN),
+                });
+                let own = Features::new(own.collect(), rows).unwrap();
+                let mut alone = vec![0.0; rows * part.scorer.outputs()];
+                let forest = part.scorer.forest().unwrap();
+                forest.score_plainly(&own, &mut scratch, &mut alone);
+                let bits =
+                    |scores: &[f64]| -> Vec<u64> { scores.iter().map(|s| s.to_bits()).collect() };
+                assert_eq!(bits(&got), bits(&alone), "{} seed {seed}", level.name());
+            }
+        }
+        assert!(!joined.pays(1) && joined.pays(usize::MAX >> 8));
     }
 }
 

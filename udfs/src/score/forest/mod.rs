@@ -2,7 +2,7 @@
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend` runs over blocks of rows: `bins` and
 //! `categories` find the codes, `avx2` and `avx512` are its fast parts, `single` takes single rows, and `early` ends
 //! early, by the `quantised` form of the program. `prune` makes a forest for rows of which something is known, and `bounds`
-//! says what it can give them.
+//! says what it can give them. `joined` runs several forests over the same rows as one.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -19,6 +19,7 @@ mod equal;
 #[cfg(test)]
 mod golden;
 pub mod iterations;
+pub mod joined;
 mod json;
 pub mod objective;
 pub mod parse;
@@ -122,7 +123,7 @@ impl Forest {
 
     /// The trees compiled.
     fn program(&self) -> Option<&Program> {
-        let compile = || Program::compile(&self.trees, self.outputs);
+        let compile = || Program::compile(&self.trees, |tree| tree % self.outputs);
         self.program.get_or_init(compile).as_ref()
     }
 
@@ -270,6 +271,10 @@ impl Scorer for Forest {
 
     fn is_monotone(&self) -> bool {
         self.outputs == 1
+    }
+
+    fn forest(&self) -> Option<&Forest> {
+        Some(self)
     }
 
     fn uses(&self, feature: usize) -> bool {
