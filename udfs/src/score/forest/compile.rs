@@ -611,3 +611,67 @@ impl Emitter<'_> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::forest::tree::{Missing, Split};
+
+    /// A tree of 2^depth leaves at the same depth, the nodes of a level asking of one feature each.
+    fn full(depth: u32) -> Tree {
+        let nodes = (1 << depth) - 1;
+        let child = |number: i32| match number {
+            number if number < nodes => number,
+            number => !(number - nodes),
+        };
+        let node = |number: i32| Node {
+            split: Split::numeric(f64::from(number), Missing::NaN, true),
+            feature: (number + 1).ilog2(),
+            left: child(2 * number + 1),
+            right: child(2 * number + 2),
+        };
+        Tree {
+            nodes: (0..nodes).map(node).collect(),
+            leaves: (0..=nodes).map(f64::from).collect(),
+            ..Tree::default()
+        }
+    }
+
+    /// The recurrence of `program`: how few leaves can need so many slots.
+    #[test]
+    fn slots_are_enough() {
+        let mut least = vec![1, 2, 4, 6];
+        for slots in 4..SLOTS {
+            let few = [
+                2 * least[slots - 1],
+                3 * least[slots - 2],
+                4 * least[slots - 3],
+            ];
+            least.extend(few.iter().min());
+        }
+        assert!(least[SLOTS - 1] > BLEND_LEAVES_MAX);
+        for depth in 0..=BLEND_LEAVES_MAX.ilog2() {
+            let tree = full(depth);
+            assert_eq!(tree.check_shape(), Ok(()));
+            let program = Program::compile(&[tree], |_| 0).unwrap();
+            let used = program.ops().all().iter().map(|op| op.out).max();
+            let needed = 3 * depth.div_ceil(2) + 1;
+            assert!(
+                u32::from(used.unwrap_or(0)) <= needed,
+                "{used:?}, depth {depth}"
+            );
+        }
+    }
+
+    /// Three nodes an operation, as far as a tree's shape allows it, and none that is computed twice.
+    #[test]
+    fn operations_of_several_nodes() {
+        for (depth, operations) in [(1, 1), (2, 1), (4, 5), (6, 21), (8, 85)] {
+            let program = Program::compile(&[full(depth)], |_| 0).unwrap();
+            let nodes = |op: &Op| op.shape().nodes().len();
+            let ops = program.ops().all();
+            assert_eq!(ops.len(), operations, "depth {depth}");
+            assert_eq!(ops.iter().map(nodes).sum::<usize>(), (1 << depth) - 1);
+        }
+    }
+}
