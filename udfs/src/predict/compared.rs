@@ -6,9 +6,12 @@
 //! plain expression for every row.
 //!
 //! Bounds of the raw scores of many rows say the same of all of them at once: [`Compared::may_hold`].
+//!
+//! Where the output itself is needed of the rows that pass, [`Scored`] gives it: only those that fail need no exact score.
 
 use super::function::{Predict, answer};
 use super::monotone::Monotone;
+use super::scored::Scored;
 use crate::score::Limits;
 use crate::score::known::Known;
 use arrow::array::BooleanArray;
@@ -68,20 +71,22 @@ impl Predict {
             call,
             side,
             bound,
+            of_rows: true,
             signature: Signature::user_defined(Volatility::Immutable),
         }))
     }
 }
 
 /// A comparison of a call's output with a constant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Compared {
-    name: String,
-    call: Monotone,
+    pub(super) name: String,
+    pub(super) call: Monotone,
     side: Side,
     bound: f64,
     limits: Limits,
-    signature: Signature,
+    of_rows: bool,
+    pub(super) signature: Signature,
 }
 
 impl Compared {
@@ -93,6 +98,24 @@ impl Compared {
     /// The call whose output is compared; the arguments are its.
     pub fn call(&self) -> &Predict {
         self.call.call()
+    }
+
+    /// Whether it is of each row; one of row groups alone is true of every row.
+    pub fn is_of_rows(&self) -> bool {
+        self.of_rows
+    }
+
+    /// The same comparison for a scan that leaves rows to others: [`Self::may_hold`] is all that is left of it.
+    pub fn of_row_groups(&self) -> ScalarUDF {
+        ScalarUDF::new_from_impl(Self {
+            of_rows: false,
+            ..self.clone()
+        })
+    }
+
+    /// The function that gives the call's output where the comparison holds, and NULL elsewhere; of the same arguments.
+    pub fn scored(&self) -> ScalarUDF {
+        ScalarUDF::new_from_impl(Scored::new(self.clone()))
     }
 
     /// Whether the comparison can hold for a row whose features are `known`, an entry per feature of the model. False
@@ -140,11 +163,35 @@ impl Compared {
         };
         scores.iter().map(|raw| Some(holds(raw))).collect()
     }
+
+    /// The limits outside of which no row passes.
+    pub(super) fn limits_of_passing(&self) -> Limits {
+        let (below, above) = self.outside();
+        Limits {
+            low: if below {
+                f64::NEG_INFINITY
+            } else {
+                self.limits.low
+            },
+            high: if above {
+                f64::INFINITY
+            } else {
+                self.limits.high
+            },
+        }
+    }
+
+    /// The output of a raw score, if the comparison holds for it.
+    pub(super) fn passing(&self, raw: f64) -> Option<f64> {
+        let output = self.call.output(raw);
+        self.side.holds(output, self.bound).then_some(output)
+    }
 }
 
 impl PartialEq for Compared {
     fn eq(&self, other: &Self) -> bool {
         self.call == other.call
+            && self.of_rows == other.of_rows
             && self.side == other.side
             && self.bound.to_bits() == other.bound.to_bits()
     }
@@ -182,6 +229,9 @@ impl ScalarUDFImpl for Compared {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
+        if !self.of_rows {
+            return Ok(ColumnarValue::Scalar(true.into()));
+        }
         let (scores, constant) = self
             .call
             .scores(&args.args, args.number_rows, self.limits)?;

@@ -7,11 +7,13 @@
 mod compared;
 mod function;
 mod monotone;
+mod scored;
 mod together;
 mod top_k;
 
 pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
+pub use scored::Scored;
 pub use together::{Together, together};
 pub use top_k::{Threshold, TopK};
 

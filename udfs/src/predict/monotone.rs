@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 const BAND: f64 = 1e-3;
 
 /// Such a call.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Monotone {
     predict: Predict,
     /// Whether the output falls when the raw score grows.
