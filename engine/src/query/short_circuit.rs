@@ -17,7 +17,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as DataFusionResult, ScalarValue, internal_err};
 use datafusion::logical_expr::{ColumnarValue, Operator};
-use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{ScalarFunctionExpr, conjunction, split_conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -251,7 +251,7 @@ const SAFE: &[&str] = &[
 ];
 
 /// Whether evaluating may be an error for some values: divisions, casts of text, patterns from columns, and most functions.
-fn can_fail(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<bool> {
+pub(super) fn can_fail(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<bool> {
     expr.exists(|e| {
         if let Some(binary) = e.downcast_ref::<BinaryExpr>() {
             use Operator as O;
@@ -271,6 +271,14 @@ fn can_fail(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> DataFusionResult<b
         }
         Ok(e.is::<ShortCircuit>())
     })
+}
+
+/// Whether parts of an expression are evaluated for some rows only.
+pub(super) fn is_lazy(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    let connects = |binary: &BinaryExpr| matches!(binary.op(), Operator::And | Operator::Or);
+    expr.is::<CaseExpr>()
+        || expr.is::<ShortCircuit>()
+        || expr.downcast_ref::<BinaryExpr>().is_some_and(connects)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 //!
 //! Bounds of the raw scores of many rows say the same of all of them at once: [`Compared::may_hold`].
 //!
-//! Where the output itself is needed of the rows that pass, [`Scored`] gives it: only those that fail need no exact score.
+//! Where the outputs of the rows that pass are needed, [`Scored`] gives them; the others need no exact score.
 
 use super::function::{Predict, answer};
 use super::monotone::Monotone;

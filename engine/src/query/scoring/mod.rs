@@ -9,6 +9,7 @@
 //! - **Top k.** `ORDER BY predict(m, …) DESC LIMIT k` scores until it is certain that a row is not among the best
 //!   (`top_k`, an operator).
 //! - **Row groups.** Scans leave out what cannot pass such a comparison (`row_groups`, `statistics`).
+//! - **Shared scores.** Rows that pass such a comparison are shown with the score that they passed by (`shared`).
 //! - **Calls together.** `predict` beside `predict_proba`, or models over the same columns, are one function of all their
 //!   columns (`together`).
 //!
@@ -18,11 +19,13 @@
 mod facts;
 mod ranges;
 mod row_groups;
+mod shared;
 mod statistics;
 mod together;
 mod top_k;
 
 pub(super) use row_groups::SkippedRowGroups;
+pub(super) use shared::SharedScores;
 pub(super) use top_k::TopKScores;
 
 use alcedo_udfs::predict::{Predict, Side};

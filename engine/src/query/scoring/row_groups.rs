@@ -7,8 +7,8 @@
 //! else the scan does (ranges, other statistics, pages) goes on as before. Encrypted files, which would need their row
 //! groups' places, are not read at all: Parquet's encryption is not compiled in.
 //!
-//! EXPLAIN says `row groups and rows with` before such a comparison; EXPLAIN ANALYZE counts row groups under
-//! [`METRIC`].
+//! EXPLAIN says `row groups and rows with` before such a comparison, `row groups with` where rows are decided above the
+//! scan (`shared`); EXPLAIN ANALYZE counts row groups under [`METRIC`].
 
 use super::statistics::{RowGroups, known};
 use alcedo_udfs::predict::Compared;
@@ -88,9 +88,9 @@ fn scan(node: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPla
     for conjunct in split_conjunction(&predicate) {
         let bounded = comparison(conjunct).filter(|(_, compared)| compared.is_bounded());
         conjuncts.push(match bounded {
-            Some((call, _)) => {
+            Some((call, compared)) => {
                 comparisons.push(Arc::clone(conjunct));
-                named(call)?
+                named(call, compared)?
             }
             None => Arc::clone(conjunct),
         });
@@ -124,10 +124,15 @@ fn comparison(expr: &Arc<dyn PhysicalExpr>) -> Option<(&ScalarFunctionExpr, &Com
 }
 
 /// The same comparison under a name that says what it is used for.
-fn named(call: &ScalarFunctionExpr) -> Result<Arc<dyn PhysicalExpr>> {
+fn named(call: &ScalarFunctionExpr, compared: &Compared) -> Result<Arc<dyn PhysicalExpr>> {
     let no_columns = datafusion::arrow::datatypes::Schema::empty();
+    let rows = if compared.is_of_rows() {
+        " and rows"
+    } else {
+        ""
+    };
     Ok(Arc::new(ScalarFunctionExpr::new(
-        &format!("row groups and rows with {}", call.name()),
+        &format!("row groups{rows} with {}", call.name()),
         Arc::new(call.fun().clone()),
         call.args().to_vec(),
         call.return_field(&no_columns)?,
