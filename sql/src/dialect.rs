@@ -127,7 +127,17 @@ impl Dialect for AlcedoDialect {
                     }),
             );
         }
-        self.0.parse_infix(parser, expr, precedence)
+        // The right side ends before AND and OR.
+        use Keyword::{DISTINCT, FROM, IS, NOT};
+        let made = if parser.parse_keywords(&[IS, DISTINCT, FROM]) {
+            Expr::IsDistinctFrom
+        } else if parser.parse_keywords(&[IS, NOT, DISTINCT, FROM]) {
+            Expr::IsNotDistinctFrom
+        } else {
+            return self.0.parse_infix(parser, expr, precedence);
+        };
+        let right = parser.parse_subexpr(precedence);
+        Some(right.map(|right| made(Box::new(expr.clone()), Box::new(right))))
     }
 
     // Named arguments keep `Ident => value`: the form with an expression before the arrow parses every
