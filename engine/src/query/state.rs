@@ -9,7 +9,7 @@ use super::json_arrow::JsonArrow;
 use super::literals::ArrayLiterals;
 use super::multisets::Multisets;
 use super::operators::Operators;
-use super::scoring::{Scoring, SharedScores, SkippedRowGroups, TopKScores};
+use super::scoring::{CallsTogether, Scoring, SharedScores, SkippedRowGroups, TopKScores};
 use super::short_circuit::ShortCircuits;
 use super::sole::{Sole, SoleValue};
 use super::sql_types::SqlTypes;
@@ -69,6 +69,7 @@ pub fn template(runtime: Arc<RuntimeEnv>) -> Result<SessionState> {
         [Arc::new(ShortCircuits) as _, Arc::new(TopKScores) as _],
     );
     rules.push(Arc::new(SharedScores));
+    rules.push(Arc::new(CallsTogether));
     rules.push(Arc::new(SkippedRowGroups));
     let mut analyzer_rules = Analyzer::new().rules;
     analyzer_rules.insert(0, Arc::new(FloatComparisons));

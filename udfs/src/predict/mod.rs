@@ -14,7 +14,7 @@ mod top_k;
 pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
 pub use scored::Scored;
-pub use together::{Together, together};
+pub use together::{Company, Together, together};
 pub use top_k::{Threshold, TopK};
 
 use crate::error::ScoreError;
@@ -293,6 +293,7 @@ impl PinnedModel {
             Some(at) => kept.remove(at),
             None => Arc::new(Joined::new(parts)?),
         };
+        kept.retain(|joined| !joined.parts().iter().any(Part::is_gone));
         kept.insert(0, Arc::clone(&joined));
         kept.truncate(JOINED_MAX);
         Some(joined)

@@ -3,7 +3,7 @@
 //! Calls of one model over the same arguments, `predict` beside `predict_proba`, share its raw scores. Models of trees
 //! that share arguments are scored together (`forest::joined`) as soon as that pays.
 //!
-//! The result is a struct with a field for each call, by its name.
+//! The result is a struct with a field for each call, by its number: `0`, `1` …
 
 use super::function::{Predict, answer};
 use super::{Output, PinnedModel, external};
@@ -19,46 +19,27 @@ use datafusion_expr::{
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The function of these calls, each with the places of its arguments among the function's. `None` when they have
-/// nothing in common.
-pub fn together(calls: Vec<(Predict, Vec<usize>)>) -> Option<ScalarUDF> {
-    let mut scorings: Vec<Scoring> = Vec::new();
-    let mut members = Vec::new();
-    for (predict, arguments) in calls {
-        let same = |scoring: &Scoring| {
-            Arc::ptr_eq(scoring.predict.shared_scorer(), predict.shared_scorer())
-                && scoring.predict.inputs() == predict.inputs()
-                && scoring.arguments == arguments
-        };
-        let scoring = scorings.iter().position(same).unwrap_or_else(|| {
-            scorings.push(Scoring {
-                predict: predict.clone(),
-                arguments,
-            });
-            scorings.len() - 1
-        });
-        members.push(Member {
-            name: predict.name.clone(),
-            model: Arc::clone(&predict.model),
-            output: predict.output,
-            data_type: predict.data_type.clone(),
-            scoring,
-        });
-    }
-    let shared = Shared::of(&scorings);
-    if shared.is_none() && scorings.len() == members.len() {
-        return None;
-    }
-    let names: Vec<&str> = members.iter().map(|member| &*member.name).collect();
-    let field = |member: &Member| Field::new(&member.name, member.data_type.clone(), true);
-    Some(ScalarUDF::new_from_impl(Together {
-        name: names.join(" with "),
-        fields: members.iter().map(field).collect(),
-        signature: scorings[0].predict.signature.clone(),
-        members,
-        scorings,
-        shared,
-    }))
+/// A function of several calls.
+#[derive(Debug)]
+pub struct Company {
+    /// The function, of all arguments.
+    pub function: Arc<ScalarUDF>,
+    /// Which call each field of its result is.
+    pub calls: Vec<usize>,
+}
+
+/// The first of these calls that has something in common with others, and these; each comes with the places of its
+/// arguments among all. `None` when no two have.
+pub fn together(calls: &[(Predict, Vec<usize>)]) -> Option<Company> {
+    let all: Vec<Scoring> = calls.iter().map(Scoring::of).collect();
+    (0..all.len()).find_map(|first| {
+        let with_first = |other: &usize| *other == first || all[first].shares(&all[*other]);
+        let calls: Vec<usize> = (first..all.len()).filter(with_first).collect();
+        (calls.len() > 1).then(|| Company {
+            function: Arc::new(ScalarUDF::new_from_impl(Together::new(&all, &calls))),
+            calls,
+        })
+    })
 }
 
 /// Several calls.
@@ -75,20 +56,53 @@ pub struct Together {
 /// What is given of a scoring.
 #[derive(Debug)]
 struct Member {
-    name: String,
     model: Arc<PinnedModel>,
     output: Output,
-    data_type: DataType,
     scoring: usize,
 }
 
 /// Raw scores of a model.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Scoring {
     /// One of the calls that need them.
     predict: Predict,
     /// Places of its arguments.
     arguments: Vec<usize>,
+}
+
+impl Scoring {
+    fn of((predict, arguments): &(Predict, Vec<usize>)) -> Self {
+        Self {
+            predict: predict.clone(),
+            arguments: arguments.clone(),
+        }
+    }
+
+    /// Whether the raw scores are the same ones.
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.predict.shared_scorer(), other.predict.shared_scorer())
+            && self.predict.inputs() == other.predict.inputs()
+            && self.arguments == other.arguments
+    }
+
+    /// Whether some of the work is the same.
+    fn shares(&self, other: &Self) -> bool {
+        let are_forests = [self, other].map(|s| s.predict.scorer().forest().is_some());
+        self.is_same(other)
+            || are_forests == [true; 2] && self.used().any(|u| other.used().any(|o| o == u))
+    }
+
+    /// The arguments that count, and how each is read.
+    fn used(&self) -> impl Iterator<Item = (usize, &FeatureKind)> {
+        let features = self.predict.model.features();
+        let inputs = self.predict.inputs().iter().zip(&self.arguments);
+        let used = inputs.filter(|(feature, _)| self.predict.scorer().uses(**feature));
+        used.map(|(feature, argument)| (*argument, &features[*feature].kind))
+    }
+
+    fn args(&self, args: &[ColumnarValue]) -> Vec<ColumnarValue> {
+        self.arguments.iter().map(|at| args[*at].clone()).collect()
+    }
 }
 
 /// How all scorings are one.
@@ -101,6 +115,9 @@ struct Shared {
 
 impl Shared {
     fn of(scorings: &[Scoring]) -> Option<Self> {
+        if scorings.len() == 1 {
+            return None;
+        }
         let mut columns: Vec<(usize, Feature)> = Vec::new();
         let mut part = |Scoring { predict, arguments }: &Scoring| {
             let scorer = predict.shared_scorer();
@@ -120,10 +137,9 @@ impl Shared {
             }
             // A feature without an argument is missing in every row; only a forest alone says so.
             let given = |feature: usize| of_features[feature].is_some() || !scorer.uses(feature);
-            (0..of_features.len()).all(given).then(|| Part {
-                scorer: Arc::clone(scorer),
-                columns: of_features.clone(),
-            })
+            (0..of_features.len())
+                .all(given)
+                .then(|| Part::new(scorer, of_features.clone()))
         };
         let parts = scorings.iter().map(&mut part).collect::<Option<Vec<_>>>()?;
         let joined = scorings[0].predict.model.joined(parts)?;
@@ -153,16 +169,41 @@ impl Shared {
     }
 }
 
-impl Scoring {
-    fn args(&self, args: &[ColumnarValue]) -> Vec<ColumnarValue> {
-        self.arguments.iter().map(|at| args[*at].clone()).collect()
-    }
-}
-
 impl Together {
+    /// Some of these calls.
+    fn new(all: &[Scoring], calls: &[usize]) -> Self {
+        let mut scorings: Vec<Scoring> = Vec::new();
+        let mut members = Vec::new();
+        for call in calls.iter().map(|call| &all[*call]) {
+            let known = scorings.iter().position(|scoring| scoring.is_same(call));
+            let scoring = known.unwrap_or_else(|| {
+                scorings.push(call.clone());
+                scorings.len() - 1
+            });
+            members.push(Member {
+                model: Arc::clone(&call.predict.model),
+                output: call.predict.output,
+                scoring,
+            });
+        }
+        let names: Vec<&str> = calls.iter().map(|c| &*all[*c].predict.name).collect();
+        let field = |(at, call): (usize, &usize)| {
+            Field::new(at.to_string(), all[*call].predict.data_type.clone(), true)
+        };
+        Self {
+            name: names.join(" with "),
+            fields: calls.iter().enumerate().map(field).collect(),
+            signature: scorings[0].predict.signature.clone(),
+            members,
+            shared: Shared::of(&scorings),
+            scorings,
+        }
+    }
+
     /// The raw scores of each scoring, and of how many rows they are: one, when all rows are the same.
     fn scores(&self, args: &[ColumnarValue], rows: usize) -> PlanResult<(Vec<Vec<f64>>, bool)> {
-        let constant = args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let constant =
+            !args.is_empty() && args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         if !constant && let Some(shared) = &self.shared {
             let model = &self.scorings[0].predict.model;
             if let Some(scores) = shared.scores(model, args, rows)? {
@@ -318,10 +359,13 @@ mod tests {
             (call(&first, Output::ProbaOf(1), "proba a"), vec![0, 1, 2]),
             (call(&second, Output::Raw, "raw b"), vec![2, 1, 3, 0]),
             (call(&first, Output::Raw, "raw a"), vec![1, 0, 3]),
+            // The same function of other arguments.
+            (call(&first, Output::Raw, "raw a"), vec![0, 1, 3]),
         ];
-        let function = together(calls.to_vec()).unwrap();
-        let made: &Together = function.inner().downcast_ref().unwrap();
-        assert_eq!(made.scorings.len(), 3);
+        let company = together(&calls).unwrap();
+        assert_eq!(company.calls, [0, 1, 2, 3, 4]);
+        let made: &Together = company.function.inner().downcast_ref().unwrap();
+        assert_eq!(made.scorings.len(), 4);
         let constant = ColumnarValue::Scalar(ScalarValue::Float64(Some(2.5)));
         let mut mixed = columns(4, 40);
         mixed[1] = constant.clone();
@@ -350,12 +394,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_common() {
+    fn only_what_is_in_common() {
         let (first, second) = (model("a", 2, 0.3), model("b", 2, 0.7));
-        let calls = vec![
-            (call(&first, Output::Predict, "predict a"), vec![0, 1]),
-            (call(&second, Output::Predict, "predict b"), vec![2, 3]),
+        let of = |model, arguments: [usize; 2]| {
+            (call(model, Output::Predict, "predict"), arguments.to_vec())
+        };
+        assert!(together(&[of(&first, [0, 1]), of(&second, [2, 3])]).is_none());
+        let calls = [
+            of(&first, [0, 1]),
+            of(&second, [2, 3]),
+            of(&first, [4, 5]),
+            of(&second, [5, 6]),
         ];
-        assert!(together(calls).is_none());
+        assert_eq!(together(&calls).unwrap().calls, [2, 3]);
     }
 }

@@ -26,6 +26,7 @@ mod top_k;
 
 pub(super) use row_groups::SkippedRowGroups;
 pub(super) use shared::SharedScores;
+pub(super) use together::CallsTogether;
 pub(super) use top_k::TopKScores;
 
 use alcedo_udfs::predict::{Predict, Side};
@@ -68,7 +69,7 @@ impl OptimizerRule for Scoring {
     fn rewrite(
         &self,
         plan: LogicalPlan,
-        config: &dyn OptimizerConfig,
+        _: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>, DataFusionError> {
         if !calls_model(&plan)? {
             return Ok(Transformed::no(plan));
@@ -91,8 +92,7 @@ impl OptimizerRule for Scoring {
                 done
             };
             Ok(done.update_data(|expr| name.restore(expr)))
-        })?
-        .transform_data(|plan| together::together(plan, config))
+        })
     }
 }
 

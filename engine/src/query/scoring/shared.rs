@@ -59,8 +59,8 @@ impl PhysicalOptimizerRule for SharedScores {
     }
 }
 
-type Plan = Arc<dyn ExecutionPlan>;
-type Expr = Arc<dyn PhysicalExpr>;
+pub(super) type Plan = Arc<dyn ExecutionPlan>;
+pub(super) type Expr = Arc<dyn PhysicalExpr>;
 
 fn node(node: Plan) -> Result<Transformed<Plan>> {
     let made = if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
@@ -174,8 +174,7 @@ fn above_scan(
     source: &ParquetSource,
     between: impl FnOnce(Plan) -> Result<Plan>,
 ) -> Result<Option<Plan>> {
-    let (Some(predicate), Some(readers)) = (source.filter(), source.parquet_file_reader_factory())
-    else {
+    let Some(predicate) = source.filter() else {
         return Ok(None);
     };
     let table = source.table_schema();
@@ -194,33 +193,53 @@ fn above_scan(
     }
     let mut conjuncts: Vec<Expr> = conjuncts.into_iter().cloned().collect();
     conjuncts[shared.place] = shared.function(shared.compared.of_row_groups(), schema)?;
-    let mut made = ParquetSource::new(table.clone())
-        .with_table_parquet_options(options.clone())
-        .with_parquet_file_reader_factory(Arc::clone(readers));
-    if let Some(hint) = options.global.metadata_size_hint {
-        made = made.with_metadata_size_hint(hint);
-    }
-    if conjuncts.len() == 1 {
-        made = made.with_pushdown_filters(false);
-    }
-    let made = made.with_predicate(conjunction(conjuncts));
     let columns = items.column_indices();
-    let config = FileScanConfigBuilder::from(config.clone())
-        .with_source(Arc::new(made))
-        .with_projection_indices(Some(columns.clone()))?
-        .build();
+    let of_rows = conjuncts.len() > 1;
+    let predicate = Some(conjunction(conjuncts));
+    let rows = scan_of(config, source, predicate, of_rows, columns.clone())?;
     let place = |expr: Expr| replaced(expr, |e| moved(e, &columns));
     let shared = Shared {
         call: place(shared.call)?,
         ..shared
     };
     let items = items.clone().try_map_exprs(place)?;
-    let rows = between(DataSourceExec::from_data_source(config))?;
+    let rows = between(rows)?;
     shared.plan(&items, rows).map(Some)
 }
 
+/// A scan of the same files that gives these columns of the table, of the rows that pass a predicate; only by whole row
+/// groups if it is not one `of_rows`.
+pub(super) fn scan_of(
+    config: &FileScanConfig,
+    source: &ParquetSource,
+    predicate: Option<Expr>,
+    of_rows: bool,
+    columns: Vec<usize>,
+) -> Result<Plan> {
+    let options = source.table_parquet_options();
+    let mut made = ParquetSource::new(source.table_schema().clone())
+        .with_table_parquet_options(options.clone());
+    if let Some(readers) = source.parquet_file_reader_factory() {
+        made = made.with_parquet_file_reader_factory(Arc::clone(readers));
+    }
+    if let Some(hint) = options.global.metadata_size_hint {
+        made = made.with_metadata_size_hint(hint);
+    }
+    if !of_rows {
+        made = made.with_pushdown_filters(false);
+    }
+    if let Some(predicate) = predicate {
+        made = made.with_predicate(predicate);
+    }
+    let config = FileScanConfigBuilder::from(config.clone())
+        .with_source(Arc::new(made))
+        .with_projection_indices(Some(columns))?
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+
 /// The scan of Parquet files that an operator is.
-fn scan(node: &Plan) -> Option<(&FileScanConfig, &ParquetSource)> {
+pub(super) fn scan(node: &Plan) -> Option<(&FileScanConfig, &ParquetSource)> {
     node.downcast_ref::<DataSourceExec>()?
         .downcast_to_file_source()
 }
@@ -336,13 +355,13 @@ fn as_call(expr: &Expr) -> Option<&ScalarFunctionExpr> {
 }
 
 /// The call of a model that an expression is.
-fn model_call(expr: &Expr) -> Option<(&ScalarFunctionExpr, &Predict)> {
+pub(super) fn model_call(expr: &Expr) -> Option<(&ScalarFunctionExpr, &Predict)> {
     let call = as_call(expr)?;
     Some((call, Predict::of(call.fun())?))
 }
 
 /// The parts of an expression that are `wanted` and evaluated for every row.
-fn needed(expr: &Expr, wanted: impl Fn(&Expr) -> bool) -> Result<Vec<Expr>> {
+pub(super) fn needed(expr: &Expr, wanted: impl Fn(&Expr) -> bool) -> Result<Vec<Expr>> {
     let mut found = Vec::new();
     expr.apply(|e| {
         if wanted(e) {
@@ -370,14 +389,14 @@ fn columns(expr: &Expr) -> HashSet<usize> {
 }
 
 /// A column among those that are `kept`, at its place there.
-fn moved(expr: &Expr, kept: &[usize]) -> Option<Expr> {
+pub(super) fn moved(expr: &Expr, kept: &[usize]) -> Option<Expr> {
     let column = expr.downcast_ref::<Column>()?;
     let place = kept.binary_search(&column.index()).ok()?;
     Some(Arc::new(Column::new(column.name(), place)))
 }
 
 /// An expression with other parts, where there are such.
-fn replaced(expr: Expr, other: impl Fn(&Expr) -> Option<Expr>) -> Result<Expr> {
+pub(super) fn replaced(expr: Expr, other: impl Fn(&Expr) -> Option<Expr>) -> Result<Expr> {
     let done = expr.transform_down(|e| {
         Ok(match other(&e) {
             Some(other) => Transformed::new(other, true, TreeNodeRecursion::Jump),

@@ -233,7 +233,7 @@ fn column(random: &mut Random, kind: usize, rows: usize) -> Column {
 fn check(random: &mut Random, shape: &Shape) {
     let forest = forest(random, shape);
     let mut scratch = Scratch::default();
-    for rows in [0, 1, 2, 63, 64, 65, 256, 300, 1 + random.below(3000)] {
+    for rows in [0, 1, 2, 64, 65, 257, 511, 513, 1 + random.below(3000)] {
         let kind = |f: usize| if shape.kind == 5 { f } else { shape.kind };
         let columns = (0..shape.features)
             .map(|f| match shape.categories && f.is_multiple_of(3) {
@@ -279,6 +279,7 @@ fn check(random: &mut Random, shape: &Shape) {
 /// Forests over columns that they partly share, scored together as alone.
 #[test]
 fn joined_forests() {
+    let mut joined_ones = 0;
     for seed in 0..12 {
         let random = &mut Random(seed * 7_919 + 11);
         let columns = 2 + random.below(5);
@@ -296,29 +297,31 @@ fn joined_forests() {
             };
             let scorer: Arc<dyn Scorer> = Arc::new(forest(random, &shape));
             let place = |f: usize| scorer.uses(f).then(|| (f + outputs) % columns);
-            let columns = (0..shape.features).map(place).collect();
-            Part { scorer, columns }
+            let columns: Vec<Option<usize>> = (0..shape.features).map(place).collect();
+            (scorer, columns)
         };
-        let parts: Vec<Part> = (0..2 + seed as usize % 3)
+        let parts: Vec<_> = (0..2 + seed as usize % 3)
             .map(|n| part(1 + n % 2))
             .collect();
-        let Some(joined) = Joined::new(parts) else {
+        let made = parts.iter().map(|(s, c)| Part::new(s, c.clone())).collect();
+        let Some(joined) = Joined::new(made) else {
             continue;
         };
+        joined_ones += 1;
         let rows = 1 + random.below(1500);
         let made = (0..columns).map(|_| column(random, 2, rows)).collect();
         let features = Features::new(made, rows).unwrap();
         let mut scratch = Scratch::default();
         for level in Level::available() {
             let together = joined.score_at(*level, &features, &mut scratch).unwrap();
-            for (part, got) in joined.parts().iter().zip(together) {
-                let own = part.columns.iter().map(|column| match column {
+            for ((scorer, columns), got) in parts.iter().zip(together) {
+                let own = columns.iter().map(|column| match column {
                     Some(column) => features.columns()[*column].clone(),
                     None => Column::Constant(f64::NAN),
                 });
                 let own = Features::new(own.collect(), rows).unwrap();
-                let mut alone = vec![0.0; rows * part.scorer.outputs()];
-                let forest = part.scorer.forest().unwrap();
+                let mut alone = vec![0.0; rows * scorer.outputs()];
+                let forest = scorer.forest().unwrap();
                 forest.score_plainly(&own, &mut scratch, &mut alone);
                 let bits =
                     |scores: &[f64]| -> Vec<u64> { scores.iter().map(|s| s.to_bits()).collect() };
@@ -326,7 +329,10 @@ fn joined_forests() {
             }
         }
         assert!(!joined.pays(1) && joined.pays(usize::MAX >> 8));
+        drop(parts);
+        assert!(joined.parts().iter().all(Part::is_gone));
     }
+    assert!(joined_ones > 6, "{joined_ones}");
 }
 
 /// Batches of plain values: what is known of them, and the batch.

@@ -13,7 +13,7 @@
 //! Accuracy and Stability of Numerical Algorithms, §4.2).
 
 use super::program::{
-    CHUNK_BYTES, Code, Form, OP_NODES, Op, Ops, Program, SLOTS, Side, ZEROS, four_times,
+    CHUNK_BYTES, Code, Form, OP_NODES, Op, Ops, Program, SLOTS, Side, four_times,
 };
 use std::ops::Range;
 
@@ -178,7 +178,6 @@ fn round(tree: &Leaves<'_>, steps: &[u8]) -> Vec<Op> {
                 }
             }
         }
-        firsts[usize::from(ZEROS)] = 0;
     }
     ops
 }
