@@ -185,9 +185,15 @@ impl Column {
 
     /// The value of a row; the row must exist.
     pub fn value(&self, row: usize) -> f64 {
-        let mut value = [0.0];
-        self.fill(row, &mut value);
-        value[0]
+        match self {
+            Self::Constant(value) => settle(*value),
+            Self::Values(values) => settle(values[row]),
+            _ => {
+                let mut value = [0.0];
+                self.fill(row, &mut value);
+                value[0]
+            }
+        }
     }
 
     /// The column's first row as a constant; an empty column gives a missing value.
