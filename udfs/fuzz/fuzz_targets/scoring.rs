@@ -59,7 +59,7 @@ pub fn check(bytes: &[u8], forest: &Forest, scorer: &dyn Scorer) {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     }));
     let width = forest.features().len();
-    let rows = [2, 2, 3, 63, 64, 65, 256, 300][random.below(8)].min((VALUES_MAX / width).max(2));
+    let rows = [2, 2, 3, 64, 65, 257, 300, 513][random.below(8)].min((VALUES_MAX / width).max(2));
     let features = batch(random, forest, rows);
     let mut scratch = Scratch::default();
     let mut wanted = vec![f64::NAN; rows * forest.outputs()];
