@@ -1,6 +1,6 @@
 //! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend`
-//! runs over blocks of rows: `bins` and `categories` find the codes, `avx2` and `avx512` are its fast parts, and `early`
+//! runs over blocks of rows, `cut` its operations: `bins` and `categories` find the codes, `avx2` and `avx512` are its fast parts, and `early`
 //! ends early, by the `quantised` form of the program. `single` takes single rows, `strike` is its form of small trees
 //! and `avx512_single` its fast part. `prune` makes a forest for rows of which something is known, and `bounds` says
 //! what it can give them. `joined` runs several forests over the same rows as one.
@@ -16,6 +16,7 @@ pub mod blend;
 mod bounds;
 mod categories;
 mod compile;
+mod cut;
 mod early;
 #[cfg(test)]
 mod equal;
@@ -29,6 +30,8 @@ pub mod parse;
 pub mod program;
 mod prune;
 mod quantised;
+#[cfg(test)]
+mod random;
 pub mod scalar;
 mod single;
 mod strike;
