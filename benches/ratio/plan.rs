@@ -42,6 +42,8 @@ pub fn run(report: &mut Report) -> Outcome<()> {
     let bench = Bench::open()?;
     bytes(report, &bench)?;
     above(report, &bench)?;
+    shown(report, &bench)?;
+    outputs(report, &bench)?;
     best(report, &bench)?;
     known(report, &bench)?;
     whole(report, &bench)?;
@@ -244,6 +246,46 @@ fn above(report: &mut Report, bench: &Bench) -> Outcome<()> {
         report,
         "plan/above-p99",
         "narrow_model@1 > ",
+        (&query(""), &query(" + 0.0::float8")),
+    )
+}
+
+/// The better half with their scores, and the same with the comparison hidden behind an addition.
+fn shown(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let bound = bench.numbers(
+        "select percentile_cont(0.5) within group (order by predict(narrow_model using *)) from narrow",
+    )?;
+    let query = |hidden: &str| {
+        format!(
+            "select count(*), {} from (select predict(narrow_model using *) as p from narrow \
+             where predict(narrow_model using *){hidden} > {}::float8) shown",
+            sum("p"),
+            bound[0]
+        )
+    };
+    bench.compare(
+        report,
+        "plan/shown-scores",
+        "score where ",
+        (&query(""), &query(" + 0.0::float8")),
+    )
+}
+
+/// Two outputs of a model, and the same with an argument of one hidden behind an addition.
+fn outputs(report: &mut Report, bench: &Bench) -> Outcome<()> {
+    let query = |hidden: &str| {
+        let inputs = listed(COLUMNS, |c| match c {
+            0 => format!("c0{hidden}"),
+            _ => format!("c{c}"),
+        });
+        let raw = format!("predict_raw(narrow_model, {inputs})");
+        let number = "predict(narrow_model using *)";
+        format!("select {}, {} from narrow", sum(number), sum(&raw))
+    };
+    bench.compare(
+        report,
+        "plan/two-outputs",
+        " with predict_raw ",
         (&query(""), &query(" + 0.0::float8")),
     )
 }

@@ -15,8 +15,8 @@ use datafusion_expr::{
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A function of the model's inputs, in the model's order, that gives `output`. `unique_name` must differ from
-/// that of every other function of the statement; several calls may be of this one. Fails when the model has no such output.
+/// A function of the model's inputs, in the model's order, that gives `output`. `unique_name` must differ from that of
+/// every other function of the statement; several calls may be of this one. Fails when the model has no such output.
 pub fn predict_udf(
     model: &Arc<PinnedModel>,
     output: Output,

@@ -8,13 +8,14 @@ mod compared;
 mod function;
 mod monotone;
 mod scored;
+#[cfg(test)]
+mod testing;
 mod together;
 mod top_k;
 
 pub use compared::{Compared, Side};
 pub use function::{Predict, predict_udf};
-pub use scored::Scored;
-pub use together::{Company, Together, together};
+pub use together::{Company, together};
 pub use top_k::{Threshold, TopK};
 
 use crate::error::ScoreError;
@@ -457,14 +458,7 @@ mod tests {
     fn comparisons_of_many_rows_at_once() {
         let number = predict_udf(&stump(), Output::Predict, "predict 1").unwrap();
         let binary = STUMP.replace("feature_names", "objective=binary sigmoid:1\nfeature_names");
-        let spec = ModelSpec {
-            name: "b".into(),
-            version: 1,
-            features: None,
-            labels: None,
-        };
-        let binary = PinnedModel::new(Arc::new(parse(binary.as_bytes()).unwrap()), spec).unwrap();
-        let binary = Arc::new(binary);
+        let binary = testing::model("b", parse(binary.as_bytes()).unwrap());
         // 1 / (1 + exp(-1)) is 0.73, and 0.95 that of 3.
         let first = predict_udf(&binary, Output::ProbaOf(0), "predict 2").unwrap();
         let last = predict_udf(&binary, Output::ProbaOf(1), "predict 3").unwrap();

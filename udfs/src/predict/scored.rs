@@ -77,76 +77,42 @@ impl ScalarUDFImpl for Scored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::{ModelSpec, Output, PinnedModel, Predict, Side, predict_udf};
+    use crate::predict::testing::{model, run};
+    use crate::predict::{Output, PinnedModel, Predict, Side, predict_udf};
     use crate::score::features::Feature;
     use crate::score::forest::Forest;
     use crate::score::forest::objective::Objective;
-    use crate::score::forest::tree::{Missing, Node, Split, Tree};
+    use crate::score::forest::random::{Random, Shape, tree};
     use arrow::array::{ArrayRef, AsArray};
     use arrow::datatypes::Float64Type;
-    use datafusion_common::config::ConfigOptions;
     use datafusion_expr::ScalarUDF;
 
     const FEATURES: usize = 4;
 
-    /// Numbers below 1000 that look random.
-    fn numbers(seed: u64) -> impl FnMut() -> u64 {
-        let mut state = seed;
-        move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005) ^ 0x9e37_79b9;
-            (state >> 33) % 1000
-        }
-    }
-
-    fn model(seed: u64, trees: usize, objective: Objective) -> Arc<PinnedModel> {
-        let mut number = numbers(seed);
-        let mut tree = || {
-            let leaves = 2 + number() as usize % 30;
-            let mut tree = Tree {
-                leaves: (0..leaves)
-                    .map(|_| number() as f64 / 2000.0 - 0.25)
-                    .collect(),
-                ..Tree::default()
-            };
-            for node in 0..leaves - 1 {
-                let last = node + 2 == leaves;
-                tree.nodes.push(Node {
-                    split: Split::numeric(number() as f64, Missing::NaN, number() < 500),
-                    feature: number() as u32 % FEATURES as u32,
-                    left: !(node as i32),
-                    right: if last {
-                        !(node as i32 + 1)
-                    } else {
-                        node as i32 + 1
-                    },
-                });
-            }
+    fn scored_model(seed: u64, trees: usize, objective: Objective) -> Arc<PinnedModel> {
+        let random = &mut Random(seed);
+        let shape = Shape {
+            features: FEATURES,
+            trees,
+            leaves: 30,
+            outputs: 1,
+            deep: false,
+            categories: false,
+            zero_missing: true,
+            linear: false,
+            kind: 0,
+        };
+        let trees = (0..trees).map(|_| {
+            let leaves = 2 + random.below(shape.leaves);
+            let mut tree = tree(random, &shape, leaves);
+            tree.leaves.iter_mut().for_each(|leaf| *leaf /= 40.0);
             tree
-        };
-        let trees = (0..trees).map(|_| tree()).collect();
+        });
         let features = ["a", "b", "c", "d"].map(Feature::numeric).to_vec();
-        let forest = Forest::new(features, trees, 1, objective, false);
-        let spec = ModelSpec {
-            name: "m".into(),
-            version: 1,
-            features: None,
-            labels: None,
-        };
-        Arc::new(PinnedModel::new(Arc::new(forest), spec).unwrap())
-    }
-
-    fn run(function: &ScalarUDF, args: Vec<ColumnarValue>, rows: usize) -> ColumnarValue {
-        let field = |t| Arc::new(Field::new("x", t, true));
-        let types: Vec<DataType> = args.iter().map(ColumnarValue::data_type).collect();
-        let return_field = field(function.return_type(&types).unwrap());
-        let call = ScalarFunctionArgs {
-            arg_fields: types.into_iter().map(field).collect(),
-            args,
-            number_rows: rows,
-            return_field,
-            config_options: Arc::new(ConfigOptions::default()),
-        };
-        function.invoke_with_args(call).unwrap()
+        model(
+            "m",
+            Forest::new(features, trees.collect(), 1, objective, false),
+        )
     }
 
     fn bits(values: ColumnarValue, rows: usize) -> Vec<Option<u64>> {
@@ -171,16 +137,16 @@ mod tests {
         .take(15)
         .enumerate()
         {
-            let model = model(seed as u64 + 1, 1 + seed * 5, objective);
+            let model = scored_model(seed as u64 + 1, 1 + seed * 5, objective);
             let call = predict_udf(&model, output, "p").unwrap();
-            let mut number = numbers(seed as u64);
+            let random = &mut Random(seed as u64);
             for rows in [1, 3, 1000] {
                 let mut column = || -> ColumnarValue {
-                    let values = (0..rows).map(|_| Some(number() as f64).filter(|v| *v > 20.0));
+                    let values = (0..rows).map(|_| (!random.one_in(50)).then(|| random.number(0)));
                     ColumnarValue::Array(Arc::new(values.collect::<Float64Array>()) as ArrayRef)
                 };
                 let args: Vec<_> = (0..FEATURES).map(|_| column()).collect();
-                let plain = bits(run(&call, args.clone(), rows), rows);
+                let plain = bits(run(call.inner().as_ref(), args.clone(), rows), rows);
                 let mut sorted: Vec<f64> = plain
                     .iter()
                     .flatten()
@@ -206,7 +172,7 @@ mod tests {
                             }
                         };
                         let expected: Vec<_> = plain.iter().map(|o| o.filter(holds)).collect();
-                        let found = bits(run(&scored, args.clone(), rows), rows);
+                        let found = bits(run(scored.inner().as_ref(), args.clone(), rows), rows);
                         assert_eq!(
                             found,
                             expected,
@@ -224,10 +190,10 @@ mod tests {
 
     #[test]
     fn of_row_groups_and_of_constants() {
-        let model = model(1, 3, Objective::Identity);
+        let model = scored_model(1, 3, Objective::Identity);
         let call = predict_udf(&model, Output::Predict, "p").unwrap();
         let (args, rows) = (vec![ColumnarValue::Scalar(5.0.into()); FEATURES], 100);
-        let ColumnarValue::Scalar(output) = run(&call, args.clone(), rows) else {
+        let ColumnarValue::Scalar(output) = run(call.inner().as_ref(), args.clone(), rows) else {
             panic!("constants have one output");
         };
         let compare = |bound| {
@@ -239,13 +205,13 @@ mod tests {
         let (passing, failing) = (compare(-1e9), compare(1e9));
         let scored = |function: &ScalarUDF| {
             let made = Compared::of(function).unwrap().scored();
-            run(&made, args.clone(), rows)
+            run(made.inner().as_ref(), args.clone(), rows)
         };
         assert!(matches!(scored(&passing), ColumnarValue::Scalar(found) if found == output));
         assert!(matches!(scored(&failing), ColumnarValue::Scalar(found) if found.is_null()));
         let groups = Compared::of(&failing).unwrap().of_row_groups();
         assert!(
-            matches!(run(&groups, args.clone(), rows), ColumnarValue::Scalar(all) if all == true.into())
+            matches!(run(groups.inner().as_ref(), args.clone(), rows), ColumnarValue::Scalar(all) if all == true.into())
         );
         assert_ne!(groups, failing);
         assert!(!Compared::of(&groups).unwrap().is_of_rows());

@@ -287,13 +287,13 @@ impl ScalarUDFImpl for Together {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::{ModelSpec, predict_udf};
+    use crate::predict::predict_udf;
+    use crate::predict::testing::{self, run};
     use crate::score::forest::Forest;
     use crate::score::forest::objective::Objective;
     use crate::score::forest::tree::{Missing, Node, Split, Tree};
     use arrow::array::Float64Array;
     use datafusion_common::ScalarValue;
-    use datafusion_common::config::ConfigOptions;
 
     /// A stump on each of the features, which adds `step` to the right.
     fn model(name: &str, features: usize, step: f64) -> Arc<PinnedModel> {
@@ -310,32 +310,12 @@ mod tests {
         let inputs = (0..features).map(|f| Feature::numeric(format!("f{f}")));
         let trees = (0..features).map(stump).collect();
         let forest = Forest::new(inputs.collect(), trees, 1, Objective::Sigmoid(1.0), false);
-        let spec = ModelSpec {
-            name: name.to_owned(),
-            version: 1,
-            features: None,
-            labels: None,
-        };
-        Arc::new(PinnedModel::new(Arc::new(forest), spec).unwrap())
+        testing::model(name, forest)
     }
 
     fn call(model: &Arc<PinnedModel>, output: Output, name: &str) -> Predict {
         let function = predict_udf(model, output, name).unwrap();
         Predict::of(&function).unwrap().clone()
-    }
-
-    fn run(function: &dyn ScalarUDFImpl, args: Vec<ColumnarValue>, rows: usize) -> ColumnarValue {
-        let field = |t| Arc::new(Field::new("x", t, true));
-        let types: Vec<DataType> = args.iter().map(ColumnarValue::data_type).collect();
-        let return_field = field(function.return_type(&types).unwrap());
-        let call = ScalarFunctionArgs {
-            arg_fields: types.into_iter().map(field).collect(),
-            args,
-            number_rows: rows,
-            return_field,
-            config_options: Arc::new(ConfigOptions::default()),
-        };
-        function.invoke_with_args(call).unwrap()
     }
 
     fn columns(count: usize, rows: usize) -> Vec<ColumnarValue> {

@@ -29,7 +29,7 @@ pub mod program;
 mod prune;
 mod quantised;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 pub mod scalar;
 mod single;
 pub mod tree;
