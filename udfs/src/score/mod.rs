@@ -38,10 +38,10 @@ pub struct Scratch {
     pub(crate) lines: Vec<forest::bins::Line>,
     /// Codes of a single row.
     pub(crate) codes: Vec<u8>,
-    /// Leaves that a single row may still fall into, a bit each.
-    pub(crate) bits: Vec<u64>,
-    /// Where a single row's walks stand.
-    pub(crate) walks: Vec<i32>,
+    /// A single row's walks that have arrived, and their leaves.
+    pub(crate) arrived: Vec<u32>,
+    /// Leaves that a single row falls into.
+    pub(crate) found: Vec<u16>,
     /// For rows that are scored apart.
     pub(crate) spare: Option<Box<Scratch>>,
 }

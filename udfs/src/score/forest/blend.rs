@@ -86,8 +86,10 @@ pub fn score(
     out: &mut [f64],
 ) {
     let rows = features.rows();
-    if rows == 1 {
-        return single::score(program, features, scratch, out);
+    if rows == 1
+        && let Some(single) = program.single()
+    {
+        return single::score(level, program, single, features, scratch, out);
     }
     let (mut batch, batch_rows) = Batch::of(program, outputs, rows, scratch);
     for (index, scores) in out.chunks_mut(batch_rows * outputs).enumerate() {

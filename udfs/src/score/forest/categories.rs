@@ -3,6 +3,8 @@
 //! A category that no set of the feature holds is like any other such, and like a missing value. The rest are
 //! numbered 1, 2 …; a table holds for each number one bit per set, eight sets to a byte, so that one look decides
 //! about eight columns.
+//!
+//! For a single row those bits are not made into codes, which would be far more than are looked at; see `single`.
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS, Line};
 use std::collections::HashMap;
@@ -112,17 +114,27 @@ impl Categories {
         }
     }
 
-    /// Writes the codes of one value, a byte for each column of the forest.
+    /// Writes for one value, into the feature's first columns, a bit for each set: 0 for members, 1 for all others.
     pub fn write_one(&self, value: f64, codes: &mut [u8]) {
         let number = self.number(value) as usize;
-        for (set, column) in self.columns.iter().enumerate() {
-            let bits = self.table[set / SETS_PER_BYTE * self.count + number];
-            codes[*column] = if bits >> (set % SETS_PER_BYTE) & 1 == 1 {
-                0
-            } else {
-                255
-            };
+        let rows = self.table.chunks_exact(self.count);
+        for (code, row) in codes[self.first()..].iter_mut().zip(rows) {
+            *code = !row[number];
         }
+    }
+
+    /// Where [`Self::write_one`] writes the bit that stands for a code column: the byte's column, and the bit.
+    pub fn place(all: &[Self], column: u32) -> (u32, u8) {
+        let first = |of: &Self| of.first() as u32;
+        let of = all.partition_point(|of| first(of) <= column) - 1;
+        let set = (column - first(&all[of])) as usize;
+        let byte = first(&all[of]) + (set / SETS_PER_BYTE) as u32;
+        (byte, 1 << (set % SETS_PER_BYTE))
+    }
+
+    /// The column of the first set; those of the others follow.
+    fn first(&self) -> usize {
+        self.columns[0]
     }
 
     /// The number of a value's category: cut towards zero; NaN, negative and huge values are no category.

@@ -6,7 +6,7 @@ use super::cut::{self, Span, spans};
 use super::program::{
     BLEND_LEAVES_MAX, CHUNK_BYTES, Chunk, Code, Form, Op, Ops, Program, Question, Step,
 };
-use super::single::{BITS, Single};
+use super::single::Maker;
 use super::tree::{Linear, Node, Split, Tree};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -31,8 +31,8 @@ impl Program {
         if compiler.program.columns > COLUMNS_MAX {
             return None;
         }
-        compiler.program.single.finish();
         let columns = compiler.program.columns;
+        compiler.program.single = compiler.single.map(|single| single.finish(columns));
         compiler.program.ops = Ops::new(compiler.ops, columns);
         Some(compiler.program)
     }
@@ -101,6 +101,8 @@ impl<'a> Asked<'a> {
 
 struct Compiler<'a> {
     program: Program,
+    /// Its form for single rows so far, if it is to have one.
+    single: Option<Maker>,
     /// Its operations so far.
     ops: Vec<Op>,
     /// Where a feature's bins are.
@@ -147,10 +149,11 @@ impl<'a> Compiler<'a> {
             linear_features: linear_features(trees),
             codes: Vec::with_capacity(trees.len()),
             chunks: Vec::new(),
-            single: Single::default(),
+            single: None,
         };
         Some(Self {
             program,
+            single: Some(Maker::default()),
             ops: Vec::new(),
             binned,
             nan_zero,
@@ -189,17 +192,14 @@ impl<'a> Compiler<'a> {
         let twin = before.is_some_and(|b| b.nodes == tree.nodes && b.sets == tree.sets);
         let order = left_to_right(tree);
         let form = match self.program.codes.last() {
-            Some(last) if twin => {
-                self.program.single.again();
-                match &last.form {
-                    Form::Blend { ops, low, high } => Form::Blend {
-                        ops: ops.end..ops.end,
-                        low: *low,
-                        high: *high,
-                    },
-                    walk => walk.clone(),
-                }
-            }
+            Some(last) if twin => match &last.form {
+                Form::Blend { ops, low, high } => Form::Blend {
+                    ops: ops.end..ops.end,
+                    low: *low,
+                    high: *high,
+                },
+                walk => walk.clone(),
+            },
             _ => {
                 let ask = |node| self.question(tree, node);
                 let questions: Vec<Question> = tree.nodes.iter().map(ask).collect();
@@ -211,6 +211,9 @@ impl<'a> Compiler<'a> {
             .leaves
             .extend(order.iter().map(|leaf| tree.leaves[*leaf]));
         let leaves = start..self.program.leaves.len();
+        if let Some(single) = &mut self.single {
+            single.leaves(start);
+        }
         let start = self.program.linear.len();
         if !tree.linear.is_empty() {
             let features = &self.program.linear_features;
@@ -237,30 +240,17 @@ impl<'a> Compiler<'a> {
 
     /// How the leaves of a tree are found: in batches, and for a single row.
     fn find(&mut self, tree: &Tree, questions: &[Question], order: &[usize]) -> Form {
-        let leaves = tree.leaves.len();
-        let walk = (leaves > BITS).then(|| self.walk(tree, questions, order));
-        let spans = if leaves <= BLEND_LEAVES_MAX {
-            spans(tree)
-        } else {
-            Vec::new()
-        };
-        match &walk {
-            Some(steps) => self.program.single.walk(steps.clone()),
-            None => {
-                let cuts = tree.nodes.iter().zip(questions).zip(&spans);
-                let cuts = cuts.map(|((node, question), span)| {
-                    let left = match node.left {
-                        0.. => spans[node.left as usize].end,
-                        _ => span.first + 1,
-                    };
-                    (*question, span.first..left)
-                });
-                self.program.single.cut(cuts);
-            }
+        if let Some(single) = &mut self.single
+            && single
+                .tree(tree, questions, &self.program.categories)
+                .is_none()
+        {
+            self.single = None;
         }
-        match walk {
-            Some(steps) if leaves > BLEND_LEAVES_MAX => Form::Walk(steps),
-            _ => self.blend(tree, questions, &spans),
+        if tree.leaves.len() > BLEND_LEAVES_MAX {
+            Form::Walk(self.walk(tree, questions, order))
+        } else {
+            self.blend(tree, questions, &spans(tree))
         }
     }
 

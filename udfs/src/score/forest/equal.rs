@@ -5,7 +5,7 @@ use super::Forest;
 use super::blend::Level;
 use super::joined::{Joined, Part};
 use super::objective::Objective;
-use super::random::{Random, Shape, column, forest, known_batch};
+use super::random::{Random, Shape, column, forest, known_batch, tree};
 use super::tree::{Linear, Node, Split, Tree};
 use crate::score::features::{Column, Feature, Features};
 use crate::score::known::Known;
@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 fn check(random: &mut Random, shape: &Shape) {
     let forest = forest(random, shape);
+    check_forest(random, shape, &forest);
+}
+
+/// A forest of some shape.
+fn check_forest(random: &mut Random, shape: &Shape, forest: &Forest) {
     let mut scratch = Scratch::default();
     for rows in [0, 1, 2, 64, 65, 257, 511, 513, 1 + random.below(3000)] {
         let kind = |f: usize| if shape.kind == 5 { f } else { shape.kind };
@@ -51,11 +56,44 @@ fn check(random: &mut Random, shape: &Shape) {
                 .iter()
                 .map(|c| Column::Constant(c.value(row)));
             let one = Features::new(one.collect(), 1).unwrap();
-            let mut got = vec![f64::NAN; outputs];
-            forest.score(&one, &mut scratch, &mut got).unwrap();
-            same(&got, &wanted[row * outputs..][..outputs], row, "single");
+            for level in Level::available() {
+                let mut got = vec![f64::NAN; outputs];
+                forest
+                    .score_at(*level, &one, &mut scratch, &mut got)
+                    .unwrap();
+                let how = format!("single {}", level.name());
+                same(&got, &wanted[row * outputs..][..outputs], row, &how);
+            }
         }
     }
+}
+
+/// Functions without terms, which use no feature, beside trees that have none.
+#[test]
+fn linear_leaves_without_terms() {
+    let random = &mut Random(17);
+    let shape = |linear| Shape {
+        features: 3,
+        trees: 1,
+        leaves: 90,
+        outputs: 1,
+        deep: false,
+        categories: false,
+        zero_missing: true,
+        linear,
+        kind: 0,
+    };
+    let trees = (0..40).map(|number| {
+        let leaves = 1 + random.below(90);
+        let mut tree = tree(random, &shape(number % 2 == 0), leaves);
+        let functions = tree.linear.iter_mut();
+        functions.for_each(|function| function.terms.clear());
+        tree
+    });
+    let trees = trees.collect();
+    let features = ["a", "b", "c"].map(Feature::numeric).to_vec();
+    let forest = Forest::new(features, trees, 1, Objective::Identity, false);
+    check_forest(random, &shape(true), &forest);
 }
 
 /// Forests over columns that they partly share, scored together as alone.
@@ -402,5 +440,37 @@ fn features_of_many_thresholds() {
             kind,
         };
         check(&mut Random(kind as u64 + 11), &shape);
+    }
+}
+
+/// Single rows of a tree whose leaves are too many for the form of single rows.
+#[test]
+fn single_rows_of_a_huge_tree() {
+    let mut random = Random(8);
+    let shape = Shape {
+        features: 5,
+        trees: 1,
+        leaves: 70_000,
+        outputs: 1,
+        deep: false,
+        categories: false,
+        zero_missing: false,
+        linear: false,
+        kind: 0,
+    };
+    let trees = vec![tree(&mut random, &shape, shape.leaves)];
+    let features = (0..shape.features)
+        .map(|f| Feature::numeric(format!("f{f}")))
+        .collect();
+    let forest = Forest::new(features, trees, 1, Objective::Identity, false);
+    assert!(forest.program().unwrap().single().is_none());
+    let mut scratch = Scratch::default();
+    for _ in 0..20 {
+        let columns = (0..shape.features).map(|_| Column::Constant(random.number(0)));
+        let one = Features::new(columns.collect(), 1).unwrap();
+        let (mut got, mut wanted) = ([0.0], [0.0]);
+        forest.score_plainly(&one, &mut scratch, &mut wanted);
+        forest.score(&one, &mut scratch, &mut got).unwrap();
+        assert_eq!(got, wanted);
     }
 }

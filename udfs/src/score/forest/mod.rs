@@ -1,14 +1,16 @@
 //! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend`
 //! runs over blocks of rows, with operations of `cut`: `bins` and `categories` find the codes, `avx2` and `avx512` are
-//! its fast parts, `single` takes single rows, and `early` ends early, by the `quantised` form of the program. `prune`
-//! makes a forest for rows of which something is known, and `bounds` says what it can give them. `joined` runs several
-//! forests over the same rows as one.
+//! its fast parts, and `early` ends early, by the `quantised` form of the program. `single` takes single rows, `strike`
+//! is its form of small trees and `avx512_single` its fast part. `prune` makes a forest for rows of which something is
+//! known, and `bounds` says what it can give them. `joined` runs several forests over the same rows as one.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_single;
 pub mod bins;
 pub mod blend;
 mod bounds;
@@ -32,6 +34,7 @@ mod quantised;
 pub(crate) mod random;
 pub mod scalar;
 mod single;
+mod strike;
 pub mod tree;
 
 use super::known::Known;

@@ -347,7 +347,7 @@ pub struct Program {
     pub(super) linear_features: Vec<usize>,
     pub(super) codes: Vec<Code>,
     pub(super) chunks: Vec<Chunk>,
-    pub(super) single: Single,
+    pub(super) single: Option<Single>,
 }
 
 impl Program {
@@ -396,9 +396,9 @@ impl Program {
         &self.codes
     }
 
-    /// The form for single rows.
-    pub fn single(&self) -> &Single {
-        &self.single
+    /// The form for single rows, if the forest has one.
+    pub fn single(&self) -> Option<&Single> {
+        self.single.as_ref()
     }
 
     /// The trees in runs of a size that stays in the nearest cache.
@@ -421,7 +421,7 @@ impl Program {
             + terms * size_of::<(u32, f64)>()
             + size_of_val(&self.codes[..])
             + size_of_val(&self.chunks[..])
-            + self.single.memory_bytes()
+            + self.single.as_ref().map_or(0, Single::memory_bytes)
     }
 }
 
