@@ -24,7 +24,7 @@ use super::avx512_single;
 use super::bins::OVERREAD;
 use super::blend::Level;
 use super::categories::Categories;
-use super::program::{Program, Question};
+use super::program::{Code, Program, Question};
 use super::strike::{COLUMNS, NARROW, Strikes, WIDE};
 use super::tree::{Split, Tree};
 use crate::score::Scratch;
@@ -339,21 +339,25 @@ pub fn score(
     );
     let values = &f64s[..];
     let plain = program.linear().is_empty();
-    let outputs = out.len();
-    for (output, out) in out.iter_mut().enumerate() {
-        let trees = single.trees.iter().zip(program.codes());
-        *out = 0.0;
-        for (tree, code) in trees.skip(output).step_by(outputs) {
-            let leaf = usize::from(found[tree.walk as usize]);
-            let number = program.leaves()[tree.leaves as usize + leaf];
-            let value = if plain {
-                None
-            } else {
-                let linear = program.linear()[code.linear.clone()].get(leaf);
-                linear.and_then(|linear| linear.value(|place| values[place as usize]))
-            };
-            *out += value.unwrap_or(number);
+    let value = |(tree, code): (&Found, &Code)| {
+        let leaf = usize::from(found[tree.walk as usize]);
+        let number = program.leaves()[tree.leaves as usize + leaf];
+        if plain {
+            return number;
         }
+        let linear = program.linear()[code.linear.clone()].get(leaf);
+        let value = linear.and_then(|linear| linear.value(|place| values[place as usize]));
+        value.unwrap_or(number)
+    };
+    let trees = single.trees.iter().zip(program.codes());
+    if let [only] = out {
+        // A sum in a register waits for nothing but its additions.
+        *only = trees.fold(0.0, |sum, tree| sum + value(tree));
+        return;
+    }
+    out.fill(0.0);
+    for tree in trees {
+        out[tree.1.output] += value(tree);
     }
 }
 
