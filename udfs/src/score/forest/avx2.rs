@@ -16,8 +16,8 @@
 //!
 //! Papers: see `program`.
 
-use super::bins::{LINE_ROWS, Line};
-use super::blend::Block;
+use super::bins::Line;
+use super::blend::{Block, Steps};
 use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -97,24 +97,29 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
+pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [Steps]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(lines, first, sums) }
+    unsafe { add_bytes_of(lines, first, steps) }
 }
 
 #[target_feature(enable = "avx2")]
-fn add_bytes_of(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
-    let first = _mm_set1_epi8(first as i8);
-    for (line, sums) in lines.iter().zip(sums) {
-        let bytes = line.0.as_chunks::<16>().0.iter();
-        for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<16>().0) {
-            // SAFETY: both chunks are 16 long.
+fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [Steps]) {
+    let (first, one) = (_mm256_set1_epi8(first as i8), _mm256_set1_epi8(1));
+    for (line, steps) in lines.iter().zip(steps) {
+        let sums = steps.low.0.as_chunks_mut::<32>().0.iter_mut();
+        let sums = sums.zip(steps.high.0.as_chunks_mut::<32>().0);
+        for (bytes, (low, high)) in line.0.as_chunks::<32>().0.iter().zip(sums) {
+            // SAFETY: all chunks are 32 long.
             unsafe {
-                let bytes = _mm_add_epi8(_mm_loadu_si128(bytes.as_ptr().cast()), first);
-                let wide = _mm256_cvtepu8_epi16(bytes);
-                let sum = _mm256_add_epi16(_mm256_loadu_si256(sums.as_ptr().cast()), wide);
-                _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
+                let bytes = _mm256_add_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), first);
+                let sum = _mm256_add_epi8(_mm256_loadu_si256(low.as_ptr().cast()), bytes);
+                // All ones, which is -1, where nothing is carried.
+                let kept = _mm256_cmpeq_epi8(_mm256_max_epu8(sum, bytes), sum);
+                let carried = _mm256_loadu_si256(high.as_ptr().cast());
+                let carried = _mm256_add_epi8(_mm256_add_epi8(carried, one), kept);
+                _mm256_storeu_si256(low.as_mut_ptr().cast(), sum);
+                _mm256_storeu_si256(high.as_mut_ptr().cast(), carried);
             }
         }
     }

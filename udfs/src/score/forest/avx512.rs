@@ -4,8 +4,8 @@
 //! the right side's number and what lies before it in the place of the left side's. Two instructions decide a node for
 //! 64 rows, and read its codes and what comes from outside the operation.
 //!
-//! **Leaves.** Up to 32 leaf numbers of f64 are held in four registers, and `vpermi2pd` picks for 8 rows at once;
-//! more are loaded row by row.
+//! **Leaves.** Up to 64 leaf numbers of f64 are held in registers, their low and their high halves apart. `vpermi2d`
+//! picks among 32 halves for 16 rows at once, and they are joined by interleaving; more leaves are loaded row by row.
 //!
 //! **Codes.** The cell of 8 values is three instructions; what lies below it and the few thresholds within are
 //! gathered. Values, cells and comparisons are those of `bins`, step by step.
@@ -25,14 +25,14 @@
 //! Papers: see `program`.
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
-use super::blend::Block;
+use super::blend::{Block, Steps};
 use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
 /// Leaves that fit into registers.
-pub const REGISTER_LEAVES: usize = 32;
+pub const REGISTER_LEAVES: usize = 64;
 
 /// Whether this processor has the instructions.
 pub fn available() -> bool {
@@ -107,30 +107,74 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
 pub fn add_few(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_few_of(found, leaves, sums) }
+    unsafe {
+        match leaves.len() <= REGISTER_LEAVES / 2 {
+            true => add_few_of::<false>(found, leaves, sums),
+            false => add_few_of::<true>(found, leaves, sums),
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_few_of(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
+fn add_few_of<const MANY: bool>(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     let part = |first: usize| {
         let left = leaves.len().saturating_sub(first).min(8);
         let mask = ((1_u32 << left) - 1) as u8;
         // SAFETY: only the `left` numbers from `first` are read, which the slice has.
-        unsafe { _mm512_maskz_loadu_pd(mask, leaves.as_ptr().wrapping_add(first)) }
+        let eight = unsafe { _mm512_maskz_loadu_pd(mask, leaves.as_ptr().wrapping_add(first)) };
+        _mm512_castpd_si512(eight)
     };
-    let (a, b, c, d) = (part(0), part(8), part(16), part(24));
-    let sixteen = _mm512_set1_epi64(16);
+    // The low and the high halves of 16 numbers.
+    let (evens, odds) = (
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
+        _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1),
+    );
+    let halves = |at: usize, which| _mm512_permutex2var_epi32(part(at), which, part(at + 8));
+    let low = [0, 16, 32, 48].map(|at| halves(at, evens));
+    let high = [0, 16, 32, 48].map(|at| halves(at, odds));
+    let second_half = _mm512_set1_epi32(REGISTER_LEAVES as i32 / 2);
+    // Of 16 rows' bytes that all four lanes have, each lane's doublewords begin with the four it needs, when they are
+    // shifted by the lane's number of bytes; `order` puts them there.
+    let order = _mm512_broadcast_i32x4(_mm_set_epi8(
+        15, 13, 11, 9, 14, 12, 10, 8, 7, 5, 3, 1, 6, 4, 2, 0,
+    ));
+    let shift = _mm512_set_epi32(24, 24, 24, 24, 16, 16, 16, 16, 8, 8, 8, 8, 0, 0, 0, 0);
     for (found, sums) in found.iter().zip(sums) {
-        let found = found.0.as_chunks::<8>().0;
-        for (found, sums) in found.iter().zip(sums.as_chunks_mut::<8>().0) {
-            // SAFETY: both chunks are eight long.
+        let mut ordered = Line([0; LINE_ROWS]);
+        // SAFETY: lines are as long as a register and aligned as one.
+        unsafe {
+            let found = _mm512_load_si512(found.0.as_ptr().cast());
+            let found = _mm512_shuffle_epi8(found, order);
+            _mm512_store_si512(ordered.0.as_mut_ptr().cast(), found);
+        }
+        let sixteen = ordered.0.as_chunks::<16>().0.iter();
+        for (found, sums) in sixteen.zip(sums.as_chunks_mut::<16>().0) {
+            // SAFETY: 16 bytes and 16 numbers are there.
             unsafe {
-                let leaf = _mm512_cvtepu8_epi64(_mm_loadl_epi64(found.as_ptr().cast()));
-                let low = _mm512_permutex2var_pd(a, leaf, b);
-                let high = _mm512_permutex2var_pd(c, leaf, d);
-                let number = _mm512_mask_blend_pd(_mm512_test_epi64_mask(leaf, sixteen), low, high);
-                let sum = _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), number);
-                _mm512_storeu_pd(sums.as_mut_ptr(), sum);
+                let bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(found.as_ptr().cast()));
+                // More bits than the five that choose among 32 are not looked at.
+                let leaf = _mm512_srlv_epi32(bytes, shift);
+                let many = match MANY {
+                    true => _mm512_test_epi32_mask(leaf, second_half),
+                    false => 0,
+                };
+                let pick = |of: [__m512i; 4]| {
+                    let first = _mm512_permutex2var_epi32(of[0], leaf, of[1]);
+                    match MANY {
+                        true => {
+                            let second = _mm512_permutex2var_epi32(of[2], leaf, of[3]);
+                            _mm512_mask_blend_epi32(many, first, second)
+                        }
+                        false => first,
+                    }
+                };
+                let (low, high) = (pick(low), pick(high));
+                let first = _mm512_castsi512_pd(_mm512_unpacklo_epi32(low, high));
+                let second = _mm512_castsi512_pd(_mm512_unpackhi_epi32(low, high));
+                let to = sums.as_mut_ptr();
+                _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), first));
+                let to = to.add(8);
+                _mm512_storeu_pd(to, _mm512_add_pd(_mm512_loadu_pd(to), second));
             }
         }
     }
@@ -140,25 +184,54 @@ fn add_few_of(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
+pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [Steps]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
-    unsafe { add_bytes_of(lines, first, sums) }
+    unsafe { add_bytes_of(lines, first, steps) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_bytes_of(lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
-    let first = _mm256_set1_epi8(first as i8);
-    for (line, sums) in lines.iter().zip(sums) {
-        let bytes = line.0.as_chunks::<32>().0.iter();
-        for (bytes, sums) in bytes.zip(sums.as_chunks_mut::<32>().0) {
-            // SAFETY: both chunks are 32 long.
-            unsafe {
-                let bytes = _mm256_add_epi8(_mm256_loadu_si256(bytes.as_ptr().cast()), first);
-                let wide = _mm512_cvtepu8_epi16(bytes);
-                let sum = _mm512_add_epi16(_mm512_loadu_si512(sums.as_ptr().cast()), wide);
-                _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
-            }
+fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [Steps]) {
+    let (first, one) = (_mm512_set1_epi8(first as i8), _mm512_set1_epi8(1));
+    for (line, steps) in lines.iter().zip(steps) {
+        // SAFETY: lines are as long as a register and aligned as one.
+        unsafe {
+            let (low, high) = (steps.low.0.as_mut_ptr(), steps.high.0.as_mut_ptr());
+            let bytes = _mm512_add_epi8(_mm512_load_si512(line.0.as_ptr().cast()), first);
+            let sum = _mm512_add_epi8(_mm512_load_si512(low.cast()), bytes);
+            let carry = _mm512_cmplt_epu8_mask(sum, bytes);
+            let carried = _mm512_load_si512(high.cast());
+            let carried = _mm512_mask_add_epi8(carried, carry, carried, one);
+            _mm512_store_si512(low.cast(), sum);
+            _mm512_store_si512(high.cast(), carried);
+        }
+    }
+}
+
+/// Adds the widths of steps to the scores of their rows.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn add_steps(steps: &Steps, width: f64, scores: &mut [f64; LINE_ROWS]) {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { add_steps_of(steps, width, scores) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn add_steps_of(steps: &Steps, width: f64, scores: &mut [f64; LINE_ROWS]) {
+    let width = _mm512_set1_pd(width);
+    let low = steps.low.0.as_chunks::<8>().0.iter();
+    let both = low.zip(steps.high.0.as_chunks::<8>().0);
+    for ((low, high), scores) in both.zip(scores.as_chunks_mut::<8>().0) {
+        // SAFETY: all have eight.
+        unsafe {
+            let low = _mm_loadl_epi64(low.as_ptr().cast());
+            let high = _mm_loadl_epi64(high.as_ptr().cast());
+            let steps = _mm256_cvtepu16_epi32(_mm_unpacklo_epi8(low, high));
+            let sum = _mm512_mul_pd(_mm512_cvtepi32_pd(steps), width);
+            let sum = _mm512_add_pd(_mm512_loadu_pd(scores.as_ptr()), sum);
+            _mm512_storeu_pd(scores.as_mut_ptr(), sum);
         }
     }
 }

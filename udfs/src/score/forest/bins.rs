@@ -15,14 +15,16 @@
 //! **Finding the code.** A grid over the values, or over their bits for values spread over magnitudes, is a function
 //! g that never decreases; so a threshold in a lower cell than v is below v and one in a higher cell is not. A table
 //! tells how many thresholds lie in lower cells; the few of v's own cell are compared. Thresholds too close for any
-//! grid are searched by halves. No approximation is involved: g orders, the comparisons decide.
+//! grid are searched by halves. No approximation is involved: g orders, the comparisons decide. Processors with byte
+//! permutations look up in registers instead, see `places`.
 //!
 //! **Limits.** Magnitudes up to [`ZERO_MAX`] count as 0. That is done to the thresholds, not to every value: those
 //! within that range move to its ends, see [`settled`].
 
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 use super::blend::Level;
+use super::places::Places;
+#[cfg(target_arch = "x86_64")]
+use super::{avx512, avx512_codes};
 use crate::score::features::ZERO_MAX;
 
 /// Thresholds that one byte tells apart beside "missing, right".
@@ -68,7 +70,7 @@ const MISSING_WAYS: usize = 5;
 
 impl Missing {
     /// Whether 0 is a missing value to these nodes.
-    fn is_zero(self) -> bool {
+    pub fn is_zero(self) -> bool {
         matches!(self, Self::ZeroLeft | Self::ZeroRight)
     }
 
@@ -148,6 +150,8 @@ pub struct Bins {
     /// Sorted and distinct, then `RUN_MAX` times infinity.
     thresholds: Vec<f64>,
     index: Index,
+    /// A faster way than the index for vectors that have it, if the thresholds allow it.
+    tables: Option<Box<Places>>,
     columns: Vec<Codes>,
     /// The column of each segment and each way to treat missing values.
     places: Vec<[Option<usize>; MISSING_WAYS]>,
@@ -155,11 +159,27 @@ pub struct Bins {
 
 /// A code column of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Codes {
-    column: usize,
+pub(super) struct Codes {
+    pub column: usize,
     /// The first threshold of its segment.
     first: usize,
-    missing: Missing,
+    pub missing: Missing,
+    /// The code of a missing value.
+    pub side: u8,
+}
+
+impl Codes {
+    /// Missing values have the code of their side.
+    fn mark_missing(&self, found: &Found, line: &mut Line) {
+        let mut missing = found.nan;
+        if self.missing.is_zero() {
+            missing |= found.zero;
+        }
+        while missing != 0 {
+            line.0[missing.trailing_zeros() as usize] = self.side;
+            missing &= missing - 1;
+        }
+    }
 }
 
 /// Where to begin counting.
@@ -198,7 +218,7 @@ pub(super) const INTEGERS: f64 = (1_u64 << 52) as f64;
 
 impl ValueGrid {
     #[inline(always)]
-    fn cell(self, value: f64) -> usize {
+    pub fn cell(self, value: f64) -> usize {
         let place = (value - self.low) * self.scale;
         let place = if place > 0.0 { place } else { 0.0 };
         let place = if place < self.last { place } else { self.last };
@@ -359,12 +379,14 @@ impl Bins {
     /// Bins of a feature for sorted, distinct thresholds that are not NaN.
     pub fn new(feature: usize, mut thresholds: Vec<f64>) -> Self {
         let index = Index::over(&thresholds);
+        let tables = [0, 1].iter().find_map(|far| Places::of(&thresholds, *far));
         let segments = thresholds.len().div_ceil(SEGMENT);
         thresholds.extend([f64::INFINITY; RUN_MAX]);
         Self {
             feature,
             thresholds,
             index,
+            tables: tables.map(Box::new),
             columns: Vec::new(),
             places: vec![[None; MISSING_WAYS]; segments],
         }
@@ -381,6 +403,14 @@ impl Bins {
         let known = &self.thresholds[..self.count()];
         let at = known.partition_point(|t| *t < threshold);
         let first = at - at % SEGMENT;
+        let side = match missing {
+            Missing::NanLeft | Missing::ZeroLeft => 0,
+            Missing::NanRight | Missing::ZeroRight => 255,
+            Missing::NanZero => {
+                let below = known.partition_point(|t| *t < 0.0);
+                below.saturating_sub(first).min(255) as u8
+            }
+        };
         let place = &mut self.places[at / SEGMENT][missing as usize];
         let column = *place.get_or_insert_with(|| {
             let column = *next;
@@ -389,6 +419,7 @@ impl Bins {
                 column,
                 first,
                 missing,
+                side,
             });
             column
         });
@@ -402,6 +433,14 @@ impl Bins {
     /// Writes the codes of a block's values into the feature's columns of `codes`, a line for every 64 values; `nulls`
     /// has a bit for each value that is missing whatever it is. The level must be available.
     pub fn write(&self, level: Level, values: &[f64], nulls: &[u64], codes: &mut [Line]) {
+        #[cfg(target_arch = "x86_64")]
+        if level == Level::Avx512
+            && let Some(places) = &self.tables
+            && avx512_codes::available()
+        {
+            let columns = &self.columns;
+            return avx512_codes::write(places, &self.thresholds, columns, values, nulls, codes);
+        }
         let lines = values.len() / LINE_ROWS;
         for (at, (values, nulls)) in values.as_chunks().0.iter().zip(nulls).enumerate() {
             let column = |of: &Codes| of.column * lines + at;
@@ -409,9 +448,9 @@ impl Bins {
                 Some(mut found) => {
                     found.nan |= nulls;
                     for of in &self.columns {
-                        let mut line = found.line;
-                        self.mark_missing(of, &found, &mut line);
-                        codes[column(of)] = line;
+                        let line = &mut codes[column(of)];
+                        *line = found.line;
+                        of.mark_missing(&found, line);
                     }
                 }
                 None => {
@@ -426,12 +465,11 @@ impl Bins {
                         found.zero = bits(values, |v| v.abs() <= ZERO_MAX);
                     }
                     for of in &self.columns {
-                        let mut line = Line([0; LINE_ROWS]);
+                        let line = &mut codes[column(of)];
                         for (code, count) in line.0.iter_mut().zip(counts) {
                             *code = count.saturating_sub(of.first as u32).min(255) as u8;
                         }
-                        self.mark_missing(of, &found, &mut line);
-                        codes[column(of)] = line;
+                        of.mark_missing(&found, line);
                     }
                 }
             }
@@ -459,6 +497,21 @@ impl Bins {
         None
     }
 
+    /// The same without tables for registers.
+    #[cfg(test)]
+    pub fn without_tables(&self) -> Self {
+        Self {
+            tables: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether there are tables for registers.
+    #[cfg(test)]
+    pub fn has_tables(&self) -> bool {
+        self.tables.is_some()
+    }
+
     /// The code columns.
     pub fn columns(&self) -> impl Iterator<Item = usize> + '_ {
         self.columns.iter().map(|of| of.column)
@@ -470,37 +523,10 @@ impl Bins {
         self.count_below(&[value], &mut count);
         for of in &self.columns {
             codes[of.column] = if of.missing.takes(value) {
-                self.side(of)
+                of.side
             } else {
                 (count[0] as usize).saturating_sub(of.first).min(255) as u8
             };
-        }
-    }
-
-    /// The code of a missing value.
-    fn side(&self, of: &Codes) -> u8 {
-        match of.missing {
-            Missing::NanLeft | Missing::ZeroLeft => 0,
-            Missing::NanRight | Missing::ZeroRight => 255,
-            Missing::NanZero => {
-                let below = self.thresholds.partition_point(|t| *t < 0.0);
-                below.saturating_sub(of.first).min(255) as u8
-            }
-        }
-    }
-
-    /// Missing values have the code of their side.
-    fn mark_missing(&self, of: &Codes, found: &Found, line: &mut Line) {
-        let mut missing = found.nan;
-        if of.missing.is_zero() {
-            missing |= found.zero;
-        }
-        if missing != 0 {
-            let side = self.side(of);
-            while missing != 0 {
-                line.0[missing.trailing_zeros() as usize] = side;
-                missing &= missing - 1;
-            }
         }
     }
 
@@ -537,7 +563,9 @@ impl Bins {
             Index::Few | Index::Search => 0,
             Index::Values(_, cells) | Index::Bits(_, cells) => size_of_val(&cells.below[..]),
         };
+        let tables = self.tables.as_ref();
         table
+            + tables.map_or(0, |t| size_of::<Places>() + t.memory_bytes())
             + size_of_val(&self.thresholds[..])
             + size_of_val(&self.columns[..])
             + size_of_val(&self.places[..])

@@ -418,18 +418,52 @@ fn add_leaves(level: Level, found: &[Line], leaves: &[f64], sums: &mut [[f64; LI
     }
 }
 
+/// How many steps the rows of a line have: sums of bytes, in two bytes each.
+#[derive(Clone, Copy)]
+pub struct Steps {
+    /// The low bytes.
+    pub low: Line,
+    /// How often they were carried over.
+    pub high: Line,
+}
+
+impl Steps {
+    /// No steps.
+    pub const NONE: Self = Self {
+        low: Line([0; LINE_ROWS]),
+        high: Line([0; LINE_ROWS]),
+    };
+
+    /// Adds their widths to the scores of the rows, which may be fewer than a line has.
+    pub(super) fn add_to(&self, level: Level, width: f64, scores: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if level == Level::Avx512
+            && let Ok(scores) = scores.try_into()
+        {
+            return avx512::add_steps(self, width, scores);
+        }
+        let _ = level;
+        for (score, (low, high)) in scores.iter_mut().zip(self.low.0.iter().zip(self.high.0)) {
+            *score += f64::from(u16::from_le_bytes([*low, high])) * width;
+        }
+    }
+}
+
 /// Adds bytes, each and `first` modulo 256, row by row.
 #[inline]
-pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, sums: &mut [[u16; LINE_ROWS]]) {
+pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [Steps]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => avx512::add_bytes(lines, first, sums),
+        Level::Avx512 => avx512::add_bytes(lines, first, steps),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => avx2::add_bytes(lines, first, sums),
+        Level::Avx2 => avx2::add_bytes(lines, first, steps),
         _ => {
-            for (line, sums) in lines.iter().zip(sums) {
-                for (sum, byte) in sums.iter_mut().zip(line.0) {
-                    *sum = sum.wrapping_add(u16::from(byte.wrapping_add(first)));
+            for (line, Steps { low, high }) in lines.iter().zip(steps) {
+                let rows = line.0.iter().zip(low.0.iter_mut().zip(&mut high.0));
+                for (byte, (low, high)) in rows {
+                    let byte = byte.wrapping_add(first);
+                    *low = low.wrapping_add(byte);
+                    *high += u8::from(*low < byte);
                 }
             }
         }

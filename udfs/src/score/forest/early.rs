@@ -7,7 +7,7 @@
 //! once.
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
-use super::blend::{Batch, Level, add_bytes, run, slot};
+use super::blend::{Batch, Level, Steps, add_bytes, run, slot};
 use super::program::Program;
 use super::quantised::Quantised;
 use crate::score::features::Features;
@@ -129,15 +129,15 @@ impl Batch<'_> {
         for chunk in quantised.chunks() {
             let mut blocks = scores.chunks_mut(block_rows);
             self.each_block(rows, |block| {
-                let mut steps = [[0_u16; LINE_ROWS]; BLOCK_ROWS / LINE_ROWS];
+                let mut steps = [Steps::NONE; BLOCK_ROWS / LINE_ROWS];
                 let steps = &mut steps[..block.lines];
                 for tree in &chunk.trees {
                     run(level, quantised.ops(), tree.ops.clone(), block);
                     add_bytes(level, slot(tree.root, block), tree.first, steps);
                 }
                 let scores = blocks.next().unwrap_or_default();
-                for (score, steps) in scores.iter_mut().zip(steps.as_flattened()) {
-                    *score += f64::from(*steps) * chunk.step;
+                for (scores, steps) in scores.chunks_mut(LINE_ROWS).zip(steps) {
+                    steps.add_to(level, chunk.step, scores);
                 }
             });
         }

@@ -1,14 +1,17 @@
 //! Forests of decision trees. `parse` reads LightGBM's text, `iterations` cuts some out of it, `tree` says what a tree
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend`
-//! runs over blocks of rows, with operations of `cut`: `bins` and `categories` find the codes, `avx2` and `avx512` are
-//! its fast parts, and `early` ends early, by the `quantised` form of the program. `single` takes single rows, `strike`
-//! is its form of small trees and `avx512_single` its fast part. `prune` makes a forest for rows of which something is
-//! known, and `bounds` says what it can give them. `joined` runs several forests over the same rows as one.
+//! runs over blocks of rows, with operations of `cut`: `bins` and `categories` find the codes, by tables of `places` and
+//! `avx512_codes` where they can; `avx2` and `avx512` are the other fast parts. `early` ends early, by the `quantised`
+//! form of the program. `single` takes single rows, `strike` is its form of small trees and `avx512_single` its fast
+//! part. `prune` makes a forest for rows of which something is known, and `bounds` says what it can give them. `joined`
+//! runs several forests over the same rows as one.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_codes;
 #[cfg(target_arch = "x86_64")]
 mod avx512_single;
 pub mod bins;
@@ -27,6 +30,7 @@ pub mod joined;
 mod json;
 pub mod objective;
 pub mod parse;
+mod places;
 pub mod program;
 mod prune;
 mod quantised;

@@ -2,7 +2,7 @@
 //!
 //! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. The operations
 //! of `program` count these bytes as well as numbers of leaves, modulo 256: the root's line then holds how many steps
-//! more each row has than the tree's first leaf, so nothing is looked up, and the rows of a line are added in 16 bits.
+//! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up with what they carry over.
 //!
 //! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
 //! own, so that trees with small leaves have small errors.
