@@ -43,7 +43,7 @@ pub struct Scratch {
     /// Leaves that a single row falls into.
     pub(crate) found: Vec<u16>,
     /// For rows that are scored apart.
-    pub(crate) spare: Option<Box<Scratch>>,
+    pub(crate) spare: Vec<Scratch>,
 }
 
 /// A loaded model: immutable, shared between threads.

@@ -7,9 +7,13 @@
 //! joined into one of 32 words, and the bytes of two such into one of high and one of low bytes. That leaves the rows
 //! out of order, which one more `vpermb` mends at the end.
 //!
-//! **Limits.** Needs the byte permutations (VBMI) beside F and BW; all are asked for once per process.
+//! **Sifting.** `vpcompressb` puts the codes of the rows that a mask names side by side.
 //!
-//! **Safety.** Everything but memory access is safe code, and loads go through references to whole registers.
+//! **Limits.** Needs the byte permutations (VBMI) beside F and BW, and VBMI2 to sift; all are asked for once per
+//! process.
+//!
+//! **Safety.** Everything but memory access is safe code. Loads and stores go through references to whole registers, but
+//! for what is sifted, whose length is checked.
 //!
 //! **Checked.** As `avx512`.
 
@@ -105,6 +109,54 @@ fn mask(parts: &[[f64; 8]], test: impl Fn(__m512d) -> u8) -> u64 {
     bits.fold(0, |bits, (at, part)| {
         bits | u64::from(test(load(part))) << (8 * at)
     })
+}
+
+/// Whether this processor gathers rows by [`sift`].
+pub fn sifts() -> bool {
+    available() && std::arch::is_x86_feature_detected!("avx512vbmi2")
+}
+
+/// Takes the codes of the rows whose bits are set from a line of each column of a block to another block's rows from `at`.
+/// The columns have `from_lines` and `to_lines` lines there.
+///
+/// # Panics
+/// When the processor does not have the instructions, or there is no such line or no room for the rows.
+pub fn sift(
+    from: &[Line],
+    from_lines: usize,
+    line: usize,
+    bits: u64,
+    to: &mut [Line],
+    to_lines: usize,
+    at: usize,
+) {
+    assert!(sifts());
+    // SAFETY: the processor has the instructions.
+    unsafe { sift_of(from, from_lines, line, bits, to, to_lines, at) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
+fn sift_of(
+    from: &[Line],
+    from_lines: usize,
+    line_of: usize,
+    bits: u64,
+    to: &mut [Line],
+    to_lines: usize,
+    at: usize,
+) {
+    let count = bits.count_ones() as usize;
+    assert!(line_of < from_lines && at + count <= to_lines * LINE_ROWS);
+    let room = u64::MAX.checked_shr(64 - count as u32).unwrap_or(0);
+    let columns = from.chunks_exact(from_lines);
+    for (from, to) in columns.zip(to.chunks_exact_mut(to_lines)) {
+        let codes = _mm512_maskz_compress_epi8(bits, line(&from[line_of]));
+        // SAFETY: only the `count` bytes from `at` are written, which the column has.
+        unsafe {
+            let to = to.as_mut_ptr().cast::<i8>().add(at);
+            _mm512_mask_storeu_epi8(to, room, codes);
+        }
+    }
 }
 
 /// The bytes of the joined registers in the order of rows.

@@ -400,21 +400,22 @@ impl Bins {
     /// The place of a threshold: its code column, made if there is none yet, and what its codes are compared with.
     /// `next` is the number of the next new column. The threshold must be one of the bins'.
     pub fn place(&mut self, threshold: f64, missing: Missing, next: &mut usize) -> (usize, u8) {
-        let known = &self.thresholds[..self.count()];
-        let at = known.partition_point(|t| *t < threshold);
+        let mut below = [0];
+        self.count_below(&[threshold], &mut below);
+        let at = below[0] as usize;
         let first = at - at % SEGMENT;
-        let side = match missing {
-            Missing::NanLeft | Missing::ZeroLeft => 0,
-            Missing::NanRight | Missing::ZeroRight => 255,
-            Missing::NanZero => {
-                let below = known.partition_point(|t| *t < 0.0);
-                below.saturating_sub(first).min(255) as u8
-            }
-        };
         let place = &mut self.places[at / SEGMENT][missing as usize];
         let column = *place.get_or_insert_with(|| {
             let column = *next;
             *next += 1;
+            let side = match missing {
+                Missing::NanLeft | Missing::ZeroLeft => 0,
+                Missing::NanRight | Missing::ZeroRight => 255,
+                Missing::NanZero => {
+                    let below = self.thresholds.partition_point(|t| *t < 0.0);
+                    below.saturating_sub(first).min(255) as u8
+                }
+            };
             self.columns.push(Codes {
                 column,
                 first,

@@ -420,14 +420,14 @@ fn add_leaves(level: Level, found: &[Line], leaves: &[f64], sums: &mut [[f64; LI
 
 /// How many steps the rows of a line have: sums of bytes, in two bytes each.
 #[derive(Clone, Copy)]
-pub struct Steps {
+pub struct Sums {
     /// The low bytes.
     pub low: Line,
     /// How often they were carried over.
     pub high: Line,
 }
 
-impl Steps {
+impl Sums {
     /// No steps.
     pub const NONE: Self = Self {
         low: Line([0; LINE_ROWS]),
@@ -451,14 +451,14 @@ impl Steps {
 
 /// Adds bytes, each and `first` modulo 256, row by row.
 #[inline]
-pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [Steps]) {
+pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [Sums]) {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => avx512::add_bytes(lines, first, steps),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::add_bytes(lines, first, steps),
         _ => {
-            for (line, Steps { low, high }) in lines.iter().zip(steps) {
+            for (line, Sums { low, high }) in lines.iter().zip(steps) {
                 let rows = line.0.iter().zip(low.0.iter_mut().zip(&mut high.0));
                 for (byte, (low, high)) in rows {
                     let byte = byte.wrapping_add(first);

@@ -2,13 +2,15 @@
 //!
 //! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. The operations
 //! of `program` count these bytes as well as numbers of leaves, modulo 256: the root's line then holds how many steps
-//! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up with what they carry over.
+//! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up
+//! with what they carry over.
 //!
 //! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
 //! own, so that trees with small leaves have small errors.
 //!
 //! **Error.** A leaf is wrong by half a step, as a rule; what the leaves of each tree are wrong by at least and at most is
-//! measured, and its sums bound the score from both sides. The bounds are wider than they need be by more than all the
+//! measured, and its sums bound the score from both sides; trees that are still to come add nothing to their least leaf
+//! or all of their range. The bounds are wider than they need be by more than all the
 //! additions of a forest in f64 can lose together: n additions lose at most n · 2⁻⁵³ of the sum of magnitudes (Higham,
 //! Accuracy and Stability of Numerical Algorithms, §4.2).
 
@@ -17,7 +19,7 @@ use super::program::{
 };
 use std::ops::Range;
 
-/// Trees that may add 255 each without leaving 16 bits.
+/// Trees that may add 255 each to two bytes.
 const CHUNK_TREES: usize = 257;
 
 /// Trees that are added up in steps.
@@ -27,6 +29,10 @@ pub struct Chunk {
     pub trees: Vec<Steps>,
     /// The width of a step.
     pub step: f64,
+    /// What a score has at least beside the steps of this chunk and those before.
+    low: f64,
+    /// What it has at most.
+    high: f64,
 }
 
 /// How a tree's steps are found.
@@ -45,10 +51,6 @@ pub struct Steps {
 pub struct Quantised {
     ops: Ops,
     chunks: Vec<Chunk>,
-    /// What a score has at least beside its steps.
-    pub low: f64,
-    /// What a score has at most beside its steps.
-    pub high: f64,
 }
 
 /// A tree on its way to be rounded.
@@ -61,17 +63,19 @@ struct Leaves<'a> {
 }
 
 impl Quantised {
-    /// Rounds the leaves of a forest with one output. `None` when they have no bounds, or when a tree has so many
-    /// leaves that adding them up is little of the work.
+    /// Rounds the leaves of a forest with one output. `None` when they have no bounds, or when a tree has more than
+    /// 256 leaves, or linear ones.
     pub fn of(program: &Program) -> Option<Self> {
         let mut trees = leaves(program)?;
         let magnitudes = trees.iter().map(|t| t.least.abs() + t.range).sum::<f64>();
-        if !magnitudes.is_finite() {
+        if trees.is_empty() || !magnitudes.is_finite() {
             return None;
         }
         trees.sort_by(|a, b| b.range.total_cmp(&a.range));
         let slack = 16.0 * (trees.len() as f64 + 1.0) * f64::EPSILON * magnitudes;
-        let (mut low, mut high) = (-slack, slack);
+        let least = trees.iter().map(|t| t.least).sum::<f64>();
+        let (mut low, mut high) = (least - slack, least + slack);
+        let mut ranges = trees.iter().map(|t| t.range).sum::<f64>();
         let mut ops = Vec::new();
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut room = 0;
@@ -83,6 +87,8 @@ impl Quantised {
                 chunks.push(Chunk {
                     trees: Vec::new(),
                     step,
+                    low,
+                    high,
                 });
             }
             room = room.saturating_sub(bytes);
@@ -90,8 +96,10 @@ impl Quantised {
             let steps = |leaf: &f64| ((leaf - tree.least) / chunk.step).round() as u8;
             let wrong = |leaf: &f64| leaf - tree.least - f64::from(steps(leaf)) * chunk.step;
             let wrong = || tree.leaves.iter().map(wrong);
-            low += tree.least + wrong().fold(f64::INFINITY, f64::min);
-            high += tree.least + wrong().fold(f64::NEG_INFINITY, f64::max);
+            ranges -= tree.range;
+            low += wrong().fold(f64::INFINITY, f64::min);
+            high += wrong().fold(f64::NEG_INFINITY, f64::max);
+            (chunk.low, chunk.high) = (low, high + ranges);
             let start = ops.len();
             let steps: Vec<u8> = tree.leaves.iter().map(steps).collect();
             ops.extend(round(&tree, &steps));
@@ -104,8 +112,6 @@ impl Quantised {
         Some(Self {
             ops: Ops::new(ops, program.columns()),
             chunks,
-            low,
-            high,
         })
     }
 
@@ -117,6 +123,12 @@ impl Quantised {
     /// The trees in runs whose operations stay in the nearest cache.
     pub fn chunks(&self) -> &[Chunk] {
         &self.chunks
+    }
+
+    /// What a score has at least and at most beside the steps of so many chunks, one at least.
+    pub fn bounds(&self, chunks: usize) -> (f64, f64) {
+        let chunk = &self.chunks[chunks - 1];
+        (chunk.low, chunk.high)
     }
 
     /// Bytes of memory held beside the struct itself.
