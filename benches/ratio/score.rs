@@ -200,8 +200,8 @@ fn compare(report: &mut Report, shape: &Shape) -> Outcome<()> {
     if shape.classes == 1 && !shape.sorted {
         single(report, shape, &ours, &theirs, &data)?;
     }
-    if shape.name == PLAIN.name {
-        above(report, &ours, &columns)?;
+    if shape.classes == 1 && shape.categories == 0 && !shape.sorted {
+        above(report, shape, &ours, &columns)?;
     }
     Ok(())
 }
@@ -331,7 +331,7 @@ fn single(
 }
 
 /// Which rows score above the 99th percentile: ended early, against all scores and then a comparison.
-fn above(report: &mut Report, forest: &Forest, columns: &[ArrayRef]) -> Outcome<()> {
+fn above(report: &mut Report, shape: &Shape, forest: &Forest, columns: &[ArrayRef]) -> Outcome<()> {
     let level = Level::best();
     let mut scratch = Scratch::default();
     let mut scores = vec![0.0; ROWS];
@@ -358,8 +358,9 @@ fn above(report: &mut Report, forest: &Forest, columns: &[ArrayRef]) -> Outcome<
     if found != wanted {
         return Err(format!("{found} rows are above the bound instead of {wanted}").into());
     }
+    let name = format!("score/{}/above-p99", shape.name);
     let case = Case {
-        name: "score/500x31/above-p99",
+        name: &name,
         unit: "rows",
         work: ROWS as f64,
         equal: found as u64,
