@@ -17,7 +17,7 @@
 //! Papers: see `program`.
 
 use super::bins::Line;
-use super::blend::{Block, Sums};
+use super::blend::{Block, StepSums};
 use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -97,14 +97,14 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [Sums]) {
+pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [StepSums]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
     unsafe { add_bytes_of(lines, first, steps) }
 }
 
 #[target_feature(enable = "avx2")]
-fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [Sums]) {
+fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [StepSums]) {
     let (first, one) = (_mm256_set1_epi8(first as i8), _mm256_set1_epi8(1));
     for (line, steps) in lines.iter().zip(steps) {
         let sums = steps.low.0.as_chunks_mut::<32>().0.iter_mut();

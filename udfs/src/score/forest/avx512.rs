@@ -25,7 +25,7 @@
 //! Papers: see `program`.
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
-use super::blend::{Block, Sums};
+use super::blend::{Block, StepSums};
 use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
@@ -106,6 +106,7 @@ fn decide<const KIND: u8, const LINES: usize>(op: &Op, codes: &[Line], arena: &m
 /// When the processor does not have the instructions.
 pub fn add_few(found: &[Line], leaves: &[f64], sums: &mut [[f64; LINE_ROWS]]) {
     assert!(available());
+    debug_assert!(leaves.len() <= REGISTER_LEAVES);
     // SAFETY: the processor has the instructions.
     unsafe {
         match leaves.len() <= REGISTER_LEAVES / 2 {
@@ -184,14 +185,14 @@ fn add_few_of<const MANY: bool>(found: &[Line], leaves: &[f64], sums: &mut [[f64
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [Sums]) {
+pub fn add_bytes(lines: &[Line], first: u8, steps: &mut [StepSums]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
     unsafe { add_bytes_of(lines, first, steps) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [Sums]) {
+fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [StepSums]) {
     let (first, one) = (_mm512_set1_epi8(first as i8), _mm512_set1_epi8(1));
     for (line, steps) in lines.iter().zip(steps) {
         // SAFETY: lines are as long as a register and aligned as one.
@@ -212,14 +213,14 @@ fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [Sums]) {
 ///
 /// # Panics
 /// When the processor does not have the instructions.
-pub fn add_steps(steps: &Sums, width: f64, scores: &mut [f64; LINE_ROWS]) {
+pub fn add_steps(steps: &StepSums, width: f64, scores: &mut [f64; LINE_ROWS]) {
     assert!(available());
     // SAFETY: the processor has the instructions.
     unsafe { add_steps_of(steps, width, scores) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn add_steps_of(steps: &Sums, width: f64, scores: &mut [f64; LINE_ROWS]) {
+fn add_steps_of(steps: &StepSums, width: f64, scores: &mut [f64; LINE_ROWS]) {
     let width = _mm512_set1_pd(width);
     let low = steps.low.0.as_chunks::<8>().0.iter();
     let both = low.zip(steps.high.0.as_chunks::<8>().0);

@@ -64,7 +64,7 @@ fn write_of(
         .enumerate()
     {
         let parts = values.as_chunks::<8>().0;
-        let (mut count, mut unsure, finite) = count(parts, places);
+        let (mut count, mut unsure, numbers) = count(parts, places);
         if unsure != 0 {
             let mut counts = Line([0; LINE_ROWS]);
             store(&mut counts, count);
@@ -78,7 +78,7 @@ fn write_of(
             }
             count = line(&counts);
         }
-        let missing = match finite {
+        let missing = match numbers {
             true => *nulls,
             false => nulls | mask(parts, |v| _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(v, v)),
         };
@@ -220,8 +220,8 @@ fn count(parts: &[[f64; 8]], places: &Places) -> (__m512i, u64, bool) {
     let count = _mm512_permutexvar_epi8(order, count);
     let unsure = _mm512_permutexvar_epi8(order, _mm512_movm_epi8(unsure));
     // Their sum is NaN if one of them is.
-    let finite = _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(any, any) == 0;
-    (count, _mm512_movepi8_mask(unsure), finite)
+    let numbers = _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(any, any) == 0;
+    (count, _mm512_movepi8_mask(unsure), numbers)
 }
 
 /// Any of the three.

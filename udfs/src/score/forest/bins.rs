@@ -154,7 +154,7 @@ pub struct Bins {
     tables: Option<Box<Places>>,
     columns: Vec<Codes>,
     /// The column of each segment and each way to treat missing values.
-    places: Vec<[Option<usize>; MISSING_WAYS]>,
+    segments: Vec<[Option<usize>; MISSING_WAYS]>,
 }
 
 /// A code column of a feature.
@@ -379,7 +379,7 @@ impl Bins {
     /// Bins of a feature for sorted, distinct thresholds that are not NaN.
     pub fn new(feature: usize, mut thresholds: Vec<f64>) -> Self {
         let index = Index::over(&thresholds);
-        let tables = [0, 1].iter().find_map(|far| Places::of(&thresholds, *far));
+        let tables = Self::tables(&thresholds);
         let segments = thresholds.len().div_ceil(SEGMENT);
         thresholds.extend([f64::INFINITY; RUN_MAX]);
         Self {
@@ -388,8 +388,18 @@ impl Bins {
             index,
             tables: tables.map(Box::new),
             columns: Vec::new(),
-            places: vec![[None; MISSING_WAYS]; segments],
+            segments: vec![[None; MISSING_WAYS]; segments],
         }
+    }
+
+    /// Tables for registers, if this processor has use for them.
+    fn tables(thresholds: &[f64]) -> Option<Places> {
+        #[cfg(target_arch = "x86_64")]
+        if avx512_codes::available() {
+            return [0, 1].iter().find_map(|far| Places::of(thresholds, *far));
+        }
+        let _ = thresholds;
+        None
     }
 
     /// The feature's place in the model.
@@ -404,7 +414,7 @@ impl Bins {
         self.count_below(&[threshold], &mut below);
         let at = below[0] as usize;
         let first = at - at % SEGMENT;
-        let place = &mut self.places[at / SEGMENT][missing as usize];
+        let place = &mut self.segments[at / SEGMENT][missing as usize];
         let column = *place.get_or_insert_with(|| {
             let column = *next;
             *next += 1;
@@ -436,11 +446,10 @@ impl Bins {
     pub fn write(&self, level: Level, values: &[f64], nulls: &[u64], codes: &mut [Line]) {
         #[cfg(target_arch = "x86_64")]
         if level == Level::Avx512
-            && let Some(places) = &self.tables
-            && avx512_codes::available()
+            && let Some(tables) = &self.tables
         {
             let columns = &self.columns;
-            return avx512_codes::write(places, &self.thresholds, columns, values, nulls, codes);
+            return avx512_codes::write(tables, &self.thresholds, columns, values, nulls, codes);
         }
         let lines = values.len() / LINE_ROWS;
         for (at, (values, nulls)) in values.as_chunks().0.iter().zip(nulls).enumerate() {
@@ -569,6 +578,6 @@ impl Bins {
             + tables.map_or(0, |t| size_of::<Places>() + t.memory_bytes())
             + size_of_val(&self.thresholds[..])
             + size_of_val(&self.columns[..])
-            + size_of_val(&self.places[..])
+            + size_of_val(&self.segments[..])
     }
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Bytes of codes and sums that a batch of blocks may have: half a second cache level.
-const BATCH_BYTES: usize = 256 << 10;
+pub(super) const BATCH_BYTES: usize = 256 << 10;
 
 /// Blocks that a batch may have.
 const BATCH_BLOCKS_MAX: usize = 32;
@@ -420,14 +420,14 @@ fn add_leaves(level: Level, found: &[Line], leaves: &[f64], sums: &mut [[f64; LI
 
 /// How many steps the rows of a line have: sums of bytes, in two bytes each.
 #[derive(Clone, Copy)]
-pub struct Sums {
+pub struct StepSums {
     /// The low bytes.
     pub low: Line,
     /// How often they were carried over.
     pub high: Line,
 }
 
-impl Sums {
+impl StepSums {
     /// No steps.
     pub const NONE: Self = Self {
         low: Line([0; LINE_ROWS]),
@@ -451,14 +451,14 @@ impl Sums {
 
 /// Adds bytes, each and `first` modulo 256, row by row.
 #[inline]
-pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [Sums]) {
+pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [StepSums]) {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => avx512::add_bytes(lines, first, steps),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::add_bytes(lines, first, steps),
         _ => {
-            for (line, Sums { low, high }) in lines.iter().zip(steps) {
+            for (line, StepSums { low, high }) in lines.iter().zip(steps) {
                 let rows = line.0.iter().zip(low.0.iter_mut().zip(&mut high.0));
                 for (byte, (low, high)) in rows {
                     let byte = byte.wrapping_add(first);

@@ -2,38 +2,29 @@
 //!
 //! **Stages.** First all rows are scored in whole steps (`quantised`), which saves looking up leaves, by the trees that
 //! say most. What the other trees can add at most decides many rows then; the rest are gathered from all blocks, as
-//! dense as before, and go on with the other trees. Rows that are too near the limits for steps are gathered once more
-//! and scored as ever.
+//! dense as before, and go on with more trees, several times. Rows that are too near the limits for steps are gathered
+//! once more and scored as ever.
 //!
-//! **Plan.** The first rows of a call tell after which tree gathering pays most, if at all, and whether steps pay: when
-//! too few rows are decided by them, the others are scored as ever at once.
+//! **Plan.** The first rows of a call tell after which chunks of trees gathering costs least; rows that are sorted may
+//! make that a bad plan for the others, never a wrong answer. When too few rows are decided by steps, the others are
+//! scored as ever at once.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx512_codes;
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
-use super::blend::{Batch, Level, Sums, add_bytes, run, slot};
+use super::blend::{BATCH_BYTES, Batch, Level, StepSums, add_bytes, run, slot};
+use super::plan::{Plan, STOPS_MAX, Stop};
 use super::program::Program;
-use super::quantised::{Chunk, Quantised};
+use super::quantised::Quantised;
 use crate::score::features::Features;
 use crate::score::{Limits, Scratch};
 use std::ops::Range;
 
-/// What adding up a tree's leaf costs a row, in operations.
-const LOOKED_UP: f64 = 7.0;
-
-/// What it costs to gather a row's code, in operations, row by row; by vectors it costs as much for each row there is.
-const TAKEN: f64 = 84.0;
-const SIFTED: f64 = 2.0;
-
-/// How much more operations cost in blocks of one line.
-const SMALL_BLOCKS: f64 = 1.5;
-
 /// Blocks of undecided rows that are scored together; a block of these is one line.
 const UNDECIDED_BLOCKS: usize = 16;
 
-/// How often undecided rows are gathered at most before all steps are known, and after how many different chunks.
-const STOPS_MAX: usize = 6;
-const PLACES_MAX: usize = 32;
+/// After how many chunks it is looked at most how many rows are undecided.
+const STOPS_SEEN_MAX: usize = 32;
 
 /// Writes the raw score of each row, or an infinity on its side of the limits.
 pub fn score(
@@ -48,31 +39,44 @@ pub fn score(
     let mut spare = std::mem::take(&mut scratch.spare);
     spare.resize_with(STOPS_MAX + 1, Scratch::default);
     let (last, others) = spare.split_last_mut().expect("there is one");
-    let undecided = Batch::new(program, 1, 1, last, UNDECIDED_BLOCKS);
+    let columns = program.columns().max(1);
+    let blocks = (BATCH_BYTES / (columns * LINE_ROWS)).clamp(1, UNDECIDED_BLOCKS);
+    let undecided = Batch::new(program, 1, 1, last, blocks);
     let mut rows = Rows {
         level,
         quantised,
         limits,
-        stops: vec![quantised.chunks().len()],
-        undecided: Gathered::new(undecided, UNDECIDED_BLOCKS * LINE_ROWS),
+        plan: quantised.straight(),
+        undecided: Gathered::new(undecided, blocks * LINE_ROWS),
+        tried: 0,
         scored: 0,
         out,
     };
     let (mut batch, batch_rows) = Batch::of(program, 1, features.rows(), scratch);
-    let mut start = (batch.lines * LINE_ROWS).min(rows.out.len());
+    let mut start = batch_rows.min(BLOCK_ROWS).min(rows.out.len());
     batch.encode(level, features, 0, start);
     rows.first(&mut batch, start);
-    let stages = rows.stops[1..].iter().zip(others);
-    let mut later: Vec<Gathered<'_>> = stages
-        .map(|(_, spare)| {
-            let (batch, most) = Batch::of(program, 1, features.rows(), spare);
+    let stops = rows
+        .plan
+        .stops
+        .split_last()
+        .map_or(&[][..], |(_, stops)| stops);
+    let mut later: Vec<Gathered<'_>> = stops
+        .iter()
+        .zip(others)
+        .map(|(stop, spare)| {
+            // A stage has space for its share of the rows, and for a block at least.
+            let rows = (stop.share * (rows.out.len() - start) as f64) as usize;
+            let (batch, most) = Batch::of(program, 1, rows.max(BLOCK_ROWS), spare);
             Gathered::new(batch, most)
         })
         .collect();
+    let mut pays = true;
     while start < rows.out.len() {
         let count = batch_rows.min(rows.out.len() - start);
         batch.encode(level, features, start, count);
-        if quantised.pays(level, rows.scored, start) {
+        pays = pays && quantised.pays(level, &rows.plan, rows.scored, rows.tried);
+        if pays {
             rows.begin(&mut batch, start, count, &mut later);
         } else {
             batch.score(level, &mut rows.out[start..start + count]);
@@ -87,27 +91,28 @@ pub fn score(
     scratch.spare = spare;
 }
 
-/// The rows of a call.
+/// The rows of a call, and what is done with them.
 struct Rows<'a> {
     level: Level,
     quantised: &'a Quantised,
     limits: Limits,
-    /// How many chunks of trees rows have taken at the end of each stage.
-    stops: Vec<usize>,
+    plan: Plan,
     /// Rows that steps do not decide.
     undecided: Gathered<'a>,
-    /// How many rows these have been.
+    /// Of how many rows it is known whether steps decide them.
+    tried: usize,
+    /// How many of these they do not decide.
     scored: usize,
     /// Scores; of undecided rows the steps so far.
     out: &'a mut [f64],
 }
 
 impl Rows<'_> {
-    /// Decides a call's first rows, whose codes are found, and plans the others' stages.
+    /// Decides a call's first rows, whose codes are found, and plans the others' stages if there are any.
     fn first(&mut self, batch: &mut Batch<'_>, rows: usize) {
         let chunks = self.quantised.chunks().len();
-        let stride = chunks.div_ceil(PLACES_MAX);
-        let mut places = Vec::with_capacity(PLACES_MAX);
+        let stride = chunks.div_ceil(STOPS_SEEN_MAX);
+        let mut seen = Vec::with_capacity(STOPS_SEEN_MAX);
         self.out[..rows].fill(0.0);
         for from in (0..chunks).step_by(stride) {
             let to = chunks.min(from + stride);
@@ -115,12 +120,18 @@ impl Rows<'_> {
             batch.add_chunks(self.level, self.quantised, from..to, scores);
             let side = |steps: &&f64| self.quantised.side(to, self.limits, **steps);
             let undecided = scores.iter().filter(|steps| side(steps).is_none());
-            places.push((to, undecided.count() as f64 / rows as f64));
+            seen.push(Stop {
+                chunks: to,
+                share: undecided.count() as f64 / rows as f64,
+            });
         }
         self.each_undecided(chunks, 0..rows, |this, line, bits| {
             this.hand(1, batch, line, bits, |row| line * LINE_ROWS + row, &mut []);
         });
-        self.stops = self.quantised.stops(self.level, &places, self.out.len());
+        let left = self.out.len() - rows;
+        if left > 0 {
+            self.plan = self.quantised.plan(self.level, &seen, left);
+        }
     }
 
     /// Decides rows whose codes are found as far as the first stage does.
@@ -131,11 +142,11 @@ impl Rows<'_> {
         rows: usize,
         later: &mut [Gathered<'_>],
     ) {
-        let stop = self.stops[0];
+        let chunks = self.plan.stops[0].chunks;
         let scores = &mut self.out[start..start + rows];
         scores.fill(0.0);
-        batch.add_chunks(self.level, self.quantised, 0..stop, scores);
-        self.each_undecided(stop, start..start + rows, |this, line, bits| {
+        batch.add_chunks(self.level, self.quantised, 0..chunks, scores);
+        self.each_undecided(chunks, start..start + rows, |this, line, bits| {
             let first = start + line * LINE_ROWS;
             this.hand(1, batch, line, bits, |row| first + row, later);
         });
@@ -152,13 +163,15 @@ impl Rows<'_> {
             let end = rows.end.min(first + LINE_ROWS);
             let scores = &mut self.out[first..end];
             let bits = self.quantised.decide(chunks, self.limits, scores);
+            self.tried += scores.len() - bits.count_ones() as usize;
             work(self, line, bits);
         }
     }
 
     /// Takes the rows that wait for a stage through it, and hands the undecided to those behind.
     fn go_on(&mut self, stage: usize, waiting: &mut Gathered<'_>, later: &mut [Gathered<'_>]) {
-        let chunks = self.stops[stage - 1]..self.stops[stage];
+        let stops = &self.plan.stops;
+        let chunks = stops[stage - 1].chunks..stops[stage].chunks;
         let stop = chunks.end;
         let mut scores: Vec<f64> = waiting.rows.iter().map(|row| self.out[*row]).collect();
         let Gathered { batch, rows, .. } = waiting;
@@ -166,6 +179,7 @@ impl Rows<'_> {
         let lines = rows.chunks(LINE_ROWS).zip(scores.chunks_mut(LINE_ROWS));
         for (line, (rows, scores)) in lines.enumerate() {
             let bits = self.quantised.decide(stop, self.limits, scores);
+            self.tried += rows.len() - bits.count_ones() as usize;
             for (row, score) in rows.iter().zip(scores) {
                 self.out[*row] = *score;
             }
@@ -195,6 +209,7 @@ impl Rows<'_> {
                 }
             }
             None => {
+                self.tried += bits.count_ones() as usize;
                 self.scored += bits.count_ones() as usize;
                 while bits != 0 {
                     bits = self.undecided.take(self.level, from, line, bits, &row);
@@ -286,74 +301,10 @@ impl Quantised {
         }
         uncertain
     }
-
-    /// What it costs to gather a share of the rows from a share of them, in operations for each of all rows.
-    fn gathering(&self, level: Level, from: f64, share: f64) -> f64 {
-        let code = match sifts(level) {
-            true => (SIFTED * from).min(TAKEN * share),
-            false => TAKEN * share,
-        };
-        code * self.ops().columns() as f64
-    }
-
-    /// Whether it was worth it when so many of the rows are undecided, which are gathered and scored again.
-    fn pays(&self, level: Level, undecided: usize, rows: usize) -> bool {
-        let share = undecided as f64 / rows as f64;
-        let again = share * self.ops().all().len() as f64 * SMALL_BLOCKS;
-        let trees: usize = self.chunks().iter().map(|c| c.trees.len()).sum();
-        self.gathering(level, 1.0, share) + again < trees as f64 * LOOKED_UP
-    }
-
-    /// The ends of the stages that cost the least for so many rows, of which a share is undecided after some numbers of
-    /// chunks; the last of these is all chunks. Found from the end (dynamic programming): what is best behind a stop
-    /// does not depend on what was before.
-    fn stops(&self, level: Level, places: &[(usize, f64)], rows: usize) -> Vec<usize> {
-        let cost = |chunk: &Chunk| -> usize { chunk.trees.iter().map(|t| t.ops.len() + 1).sum() };
-        let mut done = 0;
-        let mut at = 0;
-        let mut stops = vec![(0, 1.0, 0.0)];
-        for (chunks, share) in places {
-            done += self.chunks()[at..*chunks].iter().map(cost).sum::<usize>();
-            at = *chunks;
-            // Blocks are run whole.
-            let blocks = (share * rows as f64 / BLOCK_ROWS as f64).ceil();
-            let share = blocks * BLOCK_ROWS as f64 / rows as f64;
-            stops.push((*chunks, share, done as f64));
-        }
-        let end = stops.len() - 1;
-        // For each stop: what is left costs, and where the next one is, with so many stops more at most.
-        let mut best: Vec<(f64, usize)> = stops
-            .iter()
-            .map(|(_, share, before)| (share * (done as f64 - before), end))
-            .collect();
-        let mut plans = vec![best.clone()];
-        for _ in 0..STOPS_MAX {
-            for from in 0..end {
-                let (_, share, before) = stops[from];
-                for to in from + 1..end {
-                    let (_, kept, after) = stops[to];
-                    let here = share * (after - before) + self.gathering(level, share, kept);
-                    let all = here + plans[plans.len() - 1][to].0;
-                    if all < best[from].0 {
-                        best[from] = (all, to);
-                    }
-                }
-            }
-            plans.push(best.clone());
-        }
-        let mut at = 0;
-        let next = plans.iter().rev().map(|plan| {
-            at = plan[at].1;
-            stops[at].0
-        });
-        let mut ends: Vec<usize> = next.collect();
-        ends.dedup();
-        ends
-    }
 }
 
 /// Whether rows are gathered by vectors.
-fn sifts(level: Level) -> bool {
+pub(super) fn sifts(level: Level) -> bool {
     #[cfg(target_arch = "x86_64")]
     if level == Level::Avx512 {
         return avx512_codes::sifts();
@@ -376,7 +327,7 @@ impl Batch<'_> {
         for chunk in &quantised.chunks()[chunks] {
             let mut blocks = scores.chunks_mut(block_rows);
             self.each_block(rows, |block| {
-                let mut steps = [Sums::NONE; BLOCK_ROWS / LINE_ROWS];
+                let mut steps = [StepSums::NONE; BLOCK_ROWS / LINE_ROWS];
                 let steps = &mut steps[..block.lines];
                 for tree in &chunk.trees {
                     run(level, quantised.ops(), tree.ops.clone(), block);

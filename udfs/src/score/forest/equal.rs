@@ -324,6 +324,77 @@ fn scores_within_limits() {
     assert!(ended_early > 10_000, "{ended_early} scores ended early");
 }
 
+/// Rows that leave in several stages: the first of them like the others, easier and harder, and with many columns.
+#[test]
+fn rows_leave_in_stages() {
+    for (features, trees, rows) in [(4, 150, 12_000), (1200, 150, 2_000)] {
+        let random = &mut Random(features as u64);
+        let shape = Shape {
+            features,
+            trees,
+            leaves: 40,
+            outputs: 1,
+            deep: false,
+            categories: false,
+            zero_missing: false,
+            linear: false,
+            kind: 0,
+        };
+        let mut trees = forest(random, &shape).trees().to_vec();
+        for (number, tree) in trees.iter_mut().enumerate() {
+            let scale = 0.97_f64.powi(number as i32);
+            let leaves = tree.leaves.iter_mut();
+            leaves.for_each(|leaf| *leaf = random.unit() * scale);
+        }
+        let names = (0..features).map(|f| Feature::numeric(format!("f{f}")));
+        let forest = Forest::new(names.collect(), trees, 1, Objective::Identity, false);
+        let columns: Vec<Column> = (0..features).map(|_| column(random, 0, rows)).collect();
+        let features = Features::new(columns, rows).unwrap();
+        let mut scratch = Scratch::default();
+        let mut wanted = vec![0.0; rows];
+        forest.score_plainly(&features, &mut scratch, &mut wanted);
+        let mut order: Vec<usize> = (0..rows).collect();
+        order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
+        let limit = wanted[order[rows * 98 / 100]];
+        let limits = Limits {
+            low: limit,
+            high: limit,
+        };
+        let ascending = order.clone();
+        order.sort_by(|a, b| {
+            (wanted[*a] - limit)
+                .abs()
+                .total_cmp(&(wanted[*b] - limit).abs())
+        });
+        let mut left_early = 0;
+        for order in [(0..rows).collect(), ascending, order] {
+            let columns = features.columns().iter().map(|column| {
+                let values: Vec<f64> = order.iter().map(|row| column.value(*row)).collect();
+                Column::Values(values.into())
+            });
+            let features = Features::new(columns.collect(), rows).unwrap();
+            for level in Level::available() {
+                let mut got = vec![f64::NAN; rows];
+                forest
+                    .score_within_at(*level, &features, limits, &mut scratch, &mut got)
+                    .unwrap();
+                left_early += got.iter().filter(|score| score.is_infinite()).count();
+                for (row, got) in order.iter().zip(got) {
+                    let wanted = wanted[*row];
+                    let right = match got.is_infinite() {
+                        true => wanted != limit && (wanted > limit) == (got > limit),
+                        false => wanted.to_bits() == got.to_bits(),
+                    };
+                    assert!(right, "{got} for {wanted}, limit {limit}");
+                }
+            }
+        }
+        // Where it does not pay, as with the rows nearest to the limit first, all are scored as ever.
+        let all = 3 * rows * Level::available().len();
+        assert!(left_early > all / 3, "{left_early} of {all} scores");
+    }
+}
+
 /// A sum that linear leaves made so large that the other trees' numbers are lost in it.
 #[test]
 fn scores_within_limits_of_linear_leaves() {

@@ -2,7 +2,7 @@
 //! means, `scalar` scores plainly and `objective` transforms. `compile` makes of a forest the `program` that `blend`
 //! runs over blocks of rows, with operations of `cut`: `bins` and `categories` find the codes, by tables of `places` and
 //! `avx512_codes` where they can; `avx2` and `avx512` are the other fast parts. `early` ends early, by the `quantised`
-//! form of the program. `single` takes single rows, `strike` is its form of small trees and `avx512_single` its fast
+//! form of the program and in stages of a `plan`. `single` takes single rows, `strike` is its form of small trees and `avx512_single` its fast
 //! part. `prune` makes a forest for rows of which something is known, and `bounds` says what it can give them. `joined`
 //! runs several forests over the same rows as one.
 
@@ -31,6 +31,7 @@ mod json;
 pub mod objective;
 pub mod parse;
 mod places;
+mod plan;
 pub mod program;
 mod prune;
 mod quantised;

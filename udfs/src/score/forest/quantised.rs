@@ -2,8 +2,8 @@
 //!
 //! **Idea.** What a leaf adds beyond the least leaf of its tree is rounded to whole steps, at most 255. The operations
 //! of `program` count these bytes as well as numbers of leaves, modulo 256: the root's line then holds how many steps
-//! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up
-//! with what they carry over.
+//! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up with what they carry
+//! over.
 //!
 //! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
 //! own, so that trees with small leaves have small errors.
@@ -68,7 +68,8 @@ impl Quantised {
     pub fn of(program: &Program) -> Option<Self> {
         let mut trees = leaves(program)?;
         let magnitudes = trees.iter().map(|t| t.least.abs() + t.range).sum::<f64>();
-        if trees.is_empty() || !magnitudes.is_finite() {
+        // Rounded up, steps may add up to twice the ranges.
+        if trees.is_empty() || !(4.0 * magnitudes).is_finite() {
             return None;
         }
         trees.sort_by(|a, b| b.range.total_cmp(&a.range));
