@@ -92,15 +92,8 @@ mod tests {
     fn scored_model(seed: u64, trees: usize, objective: Objective) -> Arc<PinnedModel> {
         let random = &mut Random(seed);
         let shape = Shape {
-            features: FEATURES,
-            trees,
-            leaves: 30,
-            outputs: 1,
-            deep: false,
-            categories: false,
             zero_missing: true,
-            linear: false,
-            kind: 0,
+            ..Shape::plain(FEATURES, trees, 30)
         };
         let trees = (0..trees).map(|_| {
             let leaves = 2 + random.below(shape.leaves);

@@ -73,15 +73,9 @@ fn check_forest(random: &mut Random, shape: &Shape, forest: &Forest) {
 fn linear_leaves_without_terms() {
     let random = &mut Random(17);
     let shape = |linear| Shape {
-        features: 3,
-        trees: 1,
-        leaves: 90,
-        outputs: 1,
-        deep: false,
-        categories: false,
         zero_missing: true,
         linear,
-        kind: 0,
+        ..Shape::plain(3, 1, 90)
     };
     let trees = (0..40).map(|number| {
         let leaves = 1 + random.below(90);
@@ -329,17 +323,7 @@ fn scores_within_limits() {
 fn rows_leave_in_stages() {
     for (features, trees, rows) in [(4, 150, 12_000), (1200, 150, 2_000)] {
         let random = &mut Random(features as u64);
-        let shape = Shape {
-            features,
-            trees,
-            leaves: 40,
-            outputs: 1,
-            deep: false,
-            categories: false,
-            zero_missing: false,
-            linear: false,
-            kind: 0,
-        };
+        let shape = Shape::plain(features, trees, 40);
         let mut trees = forest(random, &shape).trees().to_vec();
         for (number, tree) in trees.iter_mut().enumerate() {
             let scale = 0.97_f64.powi(number as i32);
@@ -504,15 +488,9 @@ fn large_trees_are_walked() {
 fn features_of_many_thresholds() {
     for kind in 0..5 {
         let shape = Shape {
-            features: 1,
-            trees: 30,
-            leaves: 1500,
-            outputs: 1,
-            deep: false,
-            categories: false,
             zero_missing: true,
-            linear: false,
             kind,
+            ..Shape::plain(1, 30, 1500)
         };
         check(&mut Random(kind as u64 + 11), &shape);
     }
@@ -522,17 +500,7 @@ fn features_of_many_thresholds() {
 #[test]
 fn single_rows_of_a_huge_tree() {
     let mut random = Random(8);
-    let shape = Shape {
-        features: 5,
-        trees: 1,
-        leaves: 70_000,
-        outputs: 1,
-        deep: false,
-        categories: false,
-        zero_missing: false,
-        linear: false,
-        kind: 0,
-    };
+    let shape = Shape::plain(5, 1, 70_000);
     let trees = vec![tree(&mut random, &shape, shape.leaves)];
     let features = (0..shape.features)
         .map(|f| Feature::numeric(format!("f{f}")))

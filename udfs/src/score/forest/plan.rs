@@ -143,17 +143,7 @@ mod tests {
         let mut staged = 0;
         for seed in 0..60 {
             let random = &mut Random(seed * 31 + 5);
-            let shape = Shape {
-                features: 5,
-                trees: 200,
-                leaves: 200,
-                outputs: 1,
-                deep: false,
-                categories: false,
-                zero_missing: false,
-                linear: false,
-                kind: 0,
-            };
+            let shape = Shape::plain(5, 200, 200);
             let program = Program::compile(forest(random, &shape).trees(), |_| 0).unwrap();
             let quantised = Quantised::of(&program).unwrap();
             let chunks = quantised.chunks().len();

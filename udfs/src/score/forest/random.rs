@@ -83,6 +83,23 @@ pub struct Shape {
     pub kind: usize,
 }
 
+impl Shape {
+    /// Numeric splits, missing or not, and one output.
+    pub fn plain(features: usize, trees: usize, leaves: usize) -> Self {
+        Self {
+            features,
+            trees,
+            leaves,
+            outputs: 1,
+            deep: false,
+            categories: false,
+            zero_missing: false,
+            linear: false,
+            kind: 0,
+        }
+    }
+}
+
 fn split(random: &mut Random, shape: &Shape, feature: usize, sets: &mut Vec<u32>) -> Split {
     if shape.categories && feature.is_multiple_of(3) {
         let words = random.below(4);
