@@ -56,11 +56,7 @@ pub fn score(
     let mut start = batch_rows.min(BLOCK_ROWS).min(rows.out.len());
     batch.encode(level, features, 0, start);
     rows.first(&mut batch, start);
-    let stops = rows
-        .plan
-        .stops
-        .split_last()
-        .map_or(&[][..], |(_, stops)| stops);
+    let stops = &rows.plan.stops[..rows.plan.stops.len() - 1];
     let mut later: Vec<Gathered<'_>> = stops
         .iter()
         .zip(others)
@@ -111,7 +107,11 @@ impl Rows<'_> {
     /// Decides a call's first rows, whose codes are found, and plans the others' stages if there are any.
     fn first(&mut self, batch: &mut Batch<'_>, rows: usize) {
         let chunks = self.quantised.chunks().len();
-        let stride = chunks.div_ceil(STOPS_SEEN_MAX);
+        let left = self.out.len() - rows;
+        let stride = match left {
+            0 => chunks,
+            _ => chunks.div_ceil(STOPS_SEEN_MAX),
+        };
         let mut seen = Vec::with_capacity(STOPS_SEEN_MAX);
         self.out[..rows].fill(0.0);
         for from in (0..chunks).step_by(stride) {
@@ -128,7 +128,6 @@ impl Rows<'_> {
         self.each_undecided(chunks, 0..rows, |this, line, bits| {
             this.hand(1, batch, line, bits, |row| line * LINE_ROWS + row, &mut []);
         });
-        let left = self.out.len() - rows;
         if left > 0 {
             self.plan = self.quantised.plan(self.level, &seen, left);
         }

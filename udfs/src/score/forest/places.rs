@@ -1,17 +1,17 @@
 //! Places: a feature's values as numbers of 16 bits, whose codes are found by tables that fit into registers.
 //!
-//! **Idea.** A grid of 65,536 cells is a function g that never decreases. A value v in a higher cell than a threshold's
+//! **Idea.** A grid of 65,535 cells is a function g that never decreases. A value v in a higher cell than a threshold's
 //! is above it, and one in a lower cell is not; only a value in the very cell of a threshold is unsure and compared as
 //! it is. The high byte of a place says how many thresholds have lower ones, and the low byte is compared with those of
-//! the thresholds that have the same. All of these are tables of 256 bytes with the high byte as the index, in which
-//! vectors look up 64 values at once without touching memory.
+//! the thresholds that have the same. All of these are tables of 256 bytes with the high byte as the index: four
+//! registers, in which 64 values are looked up at once, with no address that depends on them.
 //!
 //! **Limits.** For features of one byte's thresholds, when these are spread so that few share a high byte and few values
 //! are unsure; `bins` has other ways for the rest.
 
 use super::bins::{Line, SEGMENT, ValueGrid};
 
-/// The highest place; of the next one the low byte is that of no threshold.
+/// The highest place. The next one has the low byte that tables have where there is no threshold.
 const LAST: f64 = 65534.0;
 
 /// Most thresholds with the same high byte.
