@@ -42,8 +42,12 @@ pub struct Scratch {
     pub(crate) arrived: Vec<u32>,
     /// Leaves that a single row falls into.
     pub(crate) found: Vec<u16>,
-    /// For rows that are scored apart.
-    pub(crate) spare: Vec<Scratch>,
+    /// Steps of rows of which only the side of a limit is asked.
+    pub(crate) steps: Vec<forest::blend::StepSums>,
+    /// How rows of which only the side of a limit is asked go through a forest.
+    pub(crate) followed: Option<forest::early::Followed>,
+    /// For rows that are gathered from others.
+    pub(crate) spare: Vec<forest::early::Spare>,
 }
 
 /// A loaded model: immutable, shared between threads.

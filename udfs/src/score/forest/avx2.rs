@@ -16,9 +16,9 @@
 //!
 //! Papers: see `program`.
 
-use super::bins::Line;
+use super::bins::{LINE_ROWS, Line};
 use super::blend::{Block, StepSums};
-use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
+use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, by_lines, top};
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -33,15 +33,12 @@ pub fn available() -> bool {
 /// When the processor does not have the instructions, or a slice of the block is shorter than they say.
 pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
-    assert!(block.lines == 1 || block.lines == SLOT_LINES);
+    assert!(block.lines <= SLOT_LINES);
     assert!(block.codes.len() >= ops.columns() * block.lines);
     assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
-        match block.lines {
-            1 => run_lines::<1>(&ops.all()[range], block),
-            _ => run_lines::<SLOT_LINES>(&ops.all()[range], block),
-        }
+        by_lines!(block.lines, run_lines(&ops.all()[range], block));
     }
 }
 
@@ -121,6 +118,52 @@ fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [StepSums]) {
                 _mm256_storeu_si256(low.as_mut_ptr().cast(), sum);
                 _mm256_storeu_si256(high.as_mut_ptr().cast(), carried);
             }
+        }
+    }
+}
+
+/// Whether this processor gathers rows by [`sift`].
+pub fn sifts() -> bool {
+    available() && std::arch::is_x86_feature_detected!("bmi2")
+}
+
+/// Takes the codes of the rows whose bits are set, of each column: from a line of a block to another block's rows from one
+/// on. Each block comes with how many lines its columns have.
+///
+/// # Panics
+/// When the processor does not have the instructions, or there is no such line or no room for the rows.
+pub fn sift(from: (&[Line], usize, usize), bits: u64, to: (&mut [Line], usize, usize)) {
+    assert!(sifts());
+    // SAFETY: the processor has the instructions.
+    unsafe { sift_of(from, bits, to) }
+}
+
+#[target_feature(enable = "avx2,bmi2")]
+fn sift_of(
+    (from, from_lines, line): (&[Line], usize, usize),
+    bits: u64,
+    (to, to_lines, at): (&mut [Line], usize, usize),
+) {
+    // For eight rows the bytes that stay, and where they go.
+    let mut count = 0;
+    let parts: [(u64, usize); LINE_ROWS / 8] = std::array::from_fn(|part| {
+        let bits = bits >> (8 * part) & 0xff;
+        let start = count;
+        count += bits.count_ones() as usize;
+        (_pdep_u64(bits, 0x0101_0101_0101_0101) * 0xff, start)
+    });
+    assert!(line < from_lines && at + count <= to_lines * LINE_ROWS);
+    let mut found = [0_u8; LINE_ROWS];
+    let columns = from.chunks_exact(from_lines);
+    for (from, to) in columns.zip(to.chunks_exact_mut(to_lines)) {
+        for (eight, (bytes, start)) in from[line].0.as_chunks().0.iter().zip(parts) {
+            let kept = _pext_u64(u64::from_le_bytes(*eight), bytes);
+            found[start..start + 8].copy_from_slice(&kept.to_le_bytes());
+        }
+        // SAFETY: only the `count` bytes from `at` are written, which the column has.
+        unsafe {
+            let to = to.as_mut_ptr().cast::<u8>().add(at);
+            to.copy_from_nonoverlapping(found.as_ptr(), count);
         }
     }
 }

@@ -26,7 +26,8 @@
 
 use super::bins::{Found, Gridded, INTEGERS, LINE_ROWS, Line, OVERREAD, RUN_MAX};
 use super::blend::{Block, StepSums};
-use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, top};
+use super::program::{ARENA_LINES, Op, Ops, SLOT_LINES, by_kind, by_lines, top};
+use crate::score::Limits;
 use crate::score::features::ZERO_MAX;
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -46,15 +47,12 @@ pub fn available() -> bool {
 /// When the processor does not have the instructions, or a slice of the block is shorter than they say.
 pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
-    assert!(block.lines == 1 || block.lines == SLOT_LINES);
+    assert!(block.lines <= SLOT_LINES);
     assert!(block.codes.len() >= ops.columns() * block.lines);
     assert!(block.arena.len() >= ARENA_LINES);
     // SAFETY: the processor has the instructions.
     unsafe {
-        match block.lines {
-            1 => run_lines::<1>(&ops.all()[range], block),
-            _ => run_lines::<SLOT_LINES>(&ops.all()[range], block),
-        }
+        by_lines!(block.lines, run_lines(&ops.all()[range], block));
     }
 }
 
@@ -234,6 +232,78 @@ fn add_steps_of(steps: &StepSums, width: f64, scores: &mut [f64; LINE_ROWS]) {
             let sum = _mm512_add_pd(_mm512_loadu_pd(scores.as_ptr()), sum);
             _mm512_storeu_pd(scores.as_mut_ptr(), sum);
         }
+    }
+}
+
+/// Writes on which side of the limits the rows of a line are, given their steps and what their scores have at least and
+/// at most beside these; a bit for each of which it is not certain, whose steps stay.
+///
+/// # Panics
+/// When the processor does not have the instructions.
+pub fn sides(steps: &mut [f64; LINE_ROWS], bounds: (f64, f64), limits: Limits) -> u64 {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { sides_of(steps, bounds, limits) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn sides_of(steps: &mut [f64; LINE_ROWS], bounds: (f64, f64), limits: Limits) -> u64 {
+    let (least, most) = (_mm512_set1_pd(bounds.0), _mm512_set1_pd(bounds.1));
+    let (low, high) = (_mm512_set1_pd(limits.low), _mm512_set1_pd(limits.high));
+    let sides = [f64::NEG_INFINITY, f64::INFINITY].map(|side| _mm512_set1_pd(side));
+    let mut uncertain = 0;
+    for (part, steps) in steps.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        // SAFETY: eight numbers are there.
+        let eight = unsafe { _mm512_loadu_pd(steps.as_ptr()) };
+        let below = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(_mm512_add_pd(eight, most), low);
+        let above = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(_mm512_add_pd(eight, least), high) & !below;
+        let eight = _mm512_mask_mov_pd(eight, below, sides[0]);
+        let eight = _mm512_mask_mov_pd(eight, above, sides[1]);
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_pd(steps.as_mut_ptr(), eight) };
+        uncertain |= u64::from(!(below | above)) << (8 * part);
+    }
+    uncertain
+}
+
+/// Copies what belongs to the rows of a line whose bits are set, of two kinds.
+///
+/// # Panics
+/// When the processor does not have the instructions, or there is no room.
+pub fn pick(bits: u64, from: (&[u32; LINE_ROWS], &[f64; LINE_ROWS]), to: (&mut [u32], &mut [f64])) {
+    assert!(available());
+    // SAFETY: the processor has the instructions.
+    unsafe { pick_of(bits, from, to) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn pick_of(bits: u64, from: (&[u32; LINE_ROWS], &[f64; LINE_ROWS]), to: (&mut [u32], &mut [f64])) {
+    let count = bits.count_ones() as usize;
+    let (to_words, to_numbers) = (&mut to.0[..count], &mut to.1[..count]);
+    let first = |count: u32| (1_u32 << count) - 1;
+    let mut at = 0;
+    for (part, words) in from.0.as_chunks::<16>().0.iter().enumerate() {
+        let bits = (bits >> (16 * part)) as u16;
+        // SAFETY: sixteen words are there; as many are written behind those before as there are bits, `count` in all.
+        unsafe {
+            let words = _mm512_loadu_si512(words.as_ptr().cast());
+            let words = _mm512_maskz_compress_epi32(bits, words);
+            let to = to_words.as_mut_ptr().add(at).cast();
+            _mm512_mask_storeu_epi32(to, first(bits.count_ones()) as u16, words);
+        }
+        at += bits.count_ones() as usize;
+    }
+    let mut at = 0;
+    for (part, numbers) in from.1.as_chunks::<8>().0.iter().enumerate() {
+        let bits = (bits >> (8 * part)) as u8;
+        // SAFETY: eight numbers are there; else as above.
+        unsafe {
+            let numbers = _mm512_loadu_pd(numbers.as_ptr());
+            let numbers = _mm512_maskz_compress_pd(bits, numbers);
+            let to = to_numbers.as_mut_ptr().add(at);
+            _mm512_mask_storeu_pd(to, first(bits.count_ones()) as u8, numbers);
+        }
+        at += bits.count_ones() as usize;
     }
 }
 

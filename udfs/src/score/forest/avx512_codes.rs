@@ -116,34 +116,22 @@ pub fn sifts() -> bool {
     available() && std::arch::is_x86_feature_detected!("avx512vbmi2")
 }
 
-/// Takes the codes of the rows whose bits are set from a line of each column of a block to another block's rows from `at`.
-/// The columns have `from_lines` and `to_lines` lines there.
+/// Takes the codes of the rows whose bits are set, of each column: from a line of a block to another block's rows from one
+/// on. Each block comes with how many lines its columns have.
 ///
 /// # Panics
 /// When the processor does not have the instructions, or there is no such line or no room for the rows.
-pub fn sift(
-    from: &[Line],
-    from_lines: usize,
-    line: usize,
-    bits: u64,
-    to: &mut [Line],
-    to_lines: usize,
-    at: usize,
-) {
+pub fn sift(from: (&[Line], usize, usize), bits: u64, to: (&mut [Line], usize, usize)) {
     assert!(sifts());
     // SAFETY: the processor has the instructions.
-    unsafe { sift_of(from, from_lines, line, bits, to, to_lines, at) }
+    unsafe { sift_of(from, bits, to) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
 fn sift_of(
-    from: &[Line],
-    from_lines: usize,
-    line_of: usize,
+    (from, from_lines, line_of): (&[Line], usize, usize),
     bits: u64,
-    to: &mut [Line],
-    to_lines: usize,
-    at: usize,
+    (to, to_lines, at): (&mut [Line], usize, usize),
 ) {
     let count = bits.count_ones() as usize;
     assert!(line_of < from_lines && at + count <= to_lines * LINE_ROWS);

@@ -1,6 +1,6 @@
 //! Runs a compiled forest over blocks of rows.
 //!
-//! Rows are taken in blocks of 64 or 512 and blocks in batches whose codes stay in the second cache level. For each
+//! Rows are taken in blocks of 64 to 512 and blocks in batches whose codes stay in the second cache level. For each
 //! batch the codes are found feature by feature; then each chunk of trees is run over all blocks while its operations
 //! are in the first level. A row's score starts at 0.0 and is added to in the trees' order, so it has the same bits
 //! as the plain scorer's.
@@ -9,7 +9,10 @@
 //! compiler vectorises for whatever it builds for; it is also the readable form of the other two.
 
 use super::bins::{BLOCK_ROWS, Bins, LINE_ROWS, Line};
-use super::program::{ARENA_LINES, Code, Form, Op, Ops, Program, SLOT_LINES, Step, by_kind, top};
+use super::program::{
+    ARENA_LINES, BLOCK_LINES, Code, Form, Op, Ops, Program, SLOT_LINES, Step, by_kind, by_lines,
+    top,
+};
 use super::single;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
@@ -103,7 +106,7 @@ pub fn score(
 pub(super) struct Batch<'a> {
     pub(super) program: &'a Program,
     outputs: usize,
-    /// Lines of a block in each column: 1 or [`SLOT_LINES`].
+    /// Lines of a block in each column: one of [`BLOCK_LINES`].
     pub(super) lines: usize,
     /// Slots.
     arena: &'a mut [Line],
@@ -114,6 +117,8 @@ pub(super) struct Batch<'a> {
     /// For each block the values of the features that linear leaves use.
     values: &'a mut [f64],
     linear: Vec<usize>,
+    /// For each block its rows' steps.
+    pub(super) steps: &'a mut [StepSums],
 }
 
 impl<'a> Batch<'a> {
@@ -125,32 +130,25 @@ impl<'a> Batch<'a> {
         scratch: &'a mut Scratch,
     ) -> (Self, usize) {
         let row_bytes = program.columns() + outputs * size_of::<f64>();
-        let wide = row_bytes * BLOCK_ROWS > 2 * BATCH_BYTES;
-        // A block that is mostly empty takes longer than several small ones.
-        let lines = if rows <= BLOCK_ROWS / 2 || wide {
-            1
-        } else {
-            SLOT_LINES
-        };
+        let fits = |lines: &&usize| row_bytes * **lines * LINE_ROWS <= 2 * BATCH_BYTES;
+        let fitting = || BLOCK_LINES.iter().take_while(fits);
+        let lines = fitting()
+            .find(|lines| **lines * LINE_ROWS >= rows)
+            .or(fitting().last())
+            .map_or(1, |lines| *lines);
         let block_rows = lines * LINE_ROWS;
         let blocks = (BATCH_BYTES / (row_bytes * block_rows))
             .clamp(1, BATCH_BLOCKS_MAX)
             .min(rows.div_ceil(block_rows).max(1));
-        let batch = Self::new(program, outputs, lines, scratch, blocks);
-        (batch, blocks * block_rows)
-    }
-
-    /// Space for so many blocks of so many lines.
-    pub(super) fn new(
-        program: &'a Program,
-        outputs: usize,
-        lines: usize,
-        scratch: &'a mut Scratch,
-        blocks: usize,
-    ) -> Self {
         let Scratch {
-            lines: space, f64s, ..
+            lines: space,
+            f64s,
+            steps,
+            ..
         } = scratch;
+        if steps.len() < blocks * lines {
+            steps.resize(blocks * lines, StepSums::NONE);
+        }
         let codes = blocks * program.columns() * lines;
         if space.len() < ARENA_LINES + codes {
             space.resize(ARENA_LINES + codes, Line([0; LINE_ROWS]));
@@ -165,7 +163,7 @@ impl<'a> Batch<'a> {
             f64s.resize(sums + values, 0.0);
         }
         let (sums_space, values_space) = f64s.split_at_mut(sums);
-        Self {
+        let batch = Self {
             program,
             outputs,
             lines,
@@ -174,7 +172,9 @@ impl<'a> Batch<'a> {
             sums: sums_space,
             values: &mut values_space[..values],
             linear,
-        }
+            steps,
+        };
+        (batch, blocks * block_rows)
     }
 
     /// Finds the codes of `rows` rows from `start`; the last block is filled up with rows of zeros.
@@ -338,7 +338,7 @@ fn filled<'a>(column: &Column, start: usize, rows: usize, space: &'a mut [f64]) 
 
 /// A block of rows and where it is worked on.
 pub struct Block<'a> {
-    /// Lines of a column: 1 or [`SLOT_LINES`].
+    /// Lines of a column: one of [`BLOCK_LINES`].
     pub lines: usize,
     /// The lines of each column.
     pub codes: &'a [Line],
@@ -355,14 +355,7 @@ pub(super) fn run(level: Level, ops: &Ops, range: Range<usize>, block: &mut Bloc
         Level::Avx512 => avx512::run(ops, range, block),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::run(ops, range, block),
-        _ => match block.lines {
-            1 => ops.all()[range]
-                .iter()
-                .for_each(|op| by_kind!(op, decide::<1>(op, block))),
-            _ => ops.all()[range]
-                .iter()
-                .for_each(|op| by_kind!(op, decide::<SLOT_LINES>(op, block))),
-        },
+        _ => by_lines!(block.lines, run_lines(&ops.all()[range], block)),
     }
 }
 
@@ -419,7 +412,7 @@ fn add_leaves(level: Level, found: &[Line], leaves: &[f64], sums: &mut [[f64; LI
 }
 
 /// How many steps the rows of a line have: sums of bytes, in two bytes each.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct StepSums {
     /// The low bytes.
     pub low: Line,
@@ -473,6 +466,12 @@ pub(super) fn add_bytes(level: Level, lines: &[Line], first: u8, steps: &mut [St
 /// A block's lines in a slot.
 pub(super) fn slot<'a>(slot: u8, block: &'a Block<'_>) -> &'a [Line] {
     &block.arena[usize::from(slot) * SLOT_LINES..][..block.lines]
+}
+
+fn run_lines<const LINES: usize>(ops: &[Op], block: &mut Block<'_>) {
+    for op in ops {
+        by_kind!(op, decide::<LINES>(op, block));
+    }
 }
 
 /// One operation on all lines of a block.

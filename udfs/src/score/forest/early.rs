@@ -5,26 +5,45 @@
 //! dense as before, and go on with more trees, several times. Rows that are too near the limits for steps are gathered
 //! once more and scored as ever.
 //!
-//! **Plan.** The first rows of a call tell after which chunks of trees gathering costs least; rows that are sorted may
-//! make that a bad plan for the others, never a wrong answer. When too few rows are decided by steps, the others are
-//! scored as ever at once.
+//! **Plan.** The first rows of a call tell after which chunks of trees gathering costs least; the next calls of the same
+//! caller follow that plan before another is made. Rows that are sorted may make it a bad plan for the others, never a
+//! wrong answer. When too few rows are decided by steps, the others are scored as ever at once.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx512_codes;
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
-use super::blend::{BATCH_BYTES, Batch, Level, StepSums, add_bytes, run, slot};
+use super::blend::{Batch, Level, StepSums, add_bytes, run, slot};
 use super::plan::{Plan, STOPS_MAX, Stop};
 use super::program::Program;
 use super::quantised::Quantised;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512, avx512_codes};
 use crate::score::features::Features;
 use crate::score::{Limits, Scratch};
 use std::ops::Range;
 
-/// Blocks of undecided rows that are scored together; a block of these is one line.
-const UNDECIDED_BLOCKS: usize = 16;
-
 /// After how many chunks it is looked at most how many rows are undecided.
-const STOPS_SEEN_MAX: usize = 32;
+const STOPS_SEEN_MAX: usize = 64;
+
+/// Rows of a line that are gathered one by one.
+const FEW: u32 = 2;
+
+/// How many calls follow a plan.
+const CALLS: u32 = 16;
+
+/// A plan that a caller follows, and how well rows went by it.
+#[derive(Debug)]
+pub struct Followed {
+    plan: Plan,
+    /// The forest's address, its number of chunks, the level and the limits. Should another forest have come to lie there,
+    /// its rows go by this plan, too.
+    of: (usize, usize, Level, Limits),
+    /// Rows of the call it was made for; it does not suit calls that are much larger.
+    rows: usize,
+    calls: u32,
+    /// Of how many rows it is known whether steps decide them.
+    tried: usize,
+    /// How many of these they do not decide.
+    scored: usize,
+}
 
 /// Writes the raw score of each row, or an infinity on its side of the limits.
 pub fn score(
@@ -37,41 +56,60 @@ pub fn score(
     out: &mut [f64],
 ) {
     let mut spare = std::mem::take(&mut scratch.spare);
-    spare.resize_with(STOPS_MAX + 1, Scratch::default);
-    let (last, others) = spare.split_last_mut().expect("there is one");
-    let columns = program.columns().max(1);
-    let blocks = (BATCH_BYTES / (columns * LINE_ROWS)).clamp(1, UNDECIDED_BLOCKS);
-    let undecided = Batch::new(program, 1, 1, last, blocks);
+    spare.resize_with(STOPS_MAX + 1, Spare::default);
+    let chunks = quantised.chunks().len();
+    let of = (std::ptr::from_ref(quantised).addr(), chunks, level, limits);
+    // A single block has no stages.
+    let staged = out.len() > BLOCK_ROWS;
+    let followed = scratch.followed.take_if(|_| staged);
+    let followed = followed.filter(|followed| {
+        followed.of == of && followed.calls < CALLS && out.len() / 2 <= followed.rows
+    });
+    let (mut batch, batch_rows) = Batch::of(program, 1, features.rows(), scratch);
+    let mut start = 0;
+    let mut followed = followed.unwrap_or_else(|| {
+        start = batch_rows.min(BLOCK_ROWS).min(out.len());
+        batch.encode(level, features, 0, start);
+        Followed {
+            plan: plan(level, quantised, limits, &mut batch, start, out),
+            of,
+            rows: out.len(),
+            calls: 0,
+            tried: 0,
+            scored: 0,
+        }
+    });
+    followed.calls += 1;
+    let stops = &followed.plan.stops;
+    let mut later: Vec<Gathered<'_>> = stops
+        .iter()
+        .zip(&mut spare)
+        .map(|(stop, spare)| {
+            // A stage has space for its share of the rows and for some that are unlike the first.
+            let rows = (stop.share * out.len() as f64 * 1.25) as usize;
+            Gathered::new(program, rows.max(LINE_ROWS), spare)
+        })
+        .collect();
     let mut rows = Rows {
         level,
         quantised,
         limits,
-        plan: quantised.straight(),
-        undecided: Gathered::new(undecided, blocks * LINE_ROWS),
-        tried: 0,
-        scored: 0,
+        undecided: later.pop().expect("there is a last stop"),
+        followed,
         out,
     };
-    let (mut batch, batch_rows) = Batch::of(program, 1, features.rows(), scratch);
-    let mut start = batch_rows.min(BLOCK_ROWS).min(rows.out.len());
-    batch.encode(level, features, 0, start);
-    rows.first(&mut batch, start);
-    let stops = &rows.plan.stops[..rows.plan.stops.len() - 1];
-    let mut later: Vec<Gathered<'_>> = stops
-        .iter()
-        .zip(others)
-        .map(|(stop, spare)| {
-            // A stage has space for its share of the rows, and for a block at least.
-            let rows = (stop.share * (rows.out.len() - start) as f64) as usize;
-            let (batch, most) = Batch::of(program, 1, rows.max(BLOCK_ROWS), spare);
-            Gathered::new(batch, most)
-        })
-        .collect();
+    rows.decide(&batch, chunks, 0..start, &mut []);
     let mut pays = true;
     while start < rows.out.len() {
         let count = batch_rows.min(rows.out.len() - start);
         batch.encode(level, features, start, count);
-        pays = pays && quantised.pays(level, &rows.plan, rows.scored, rows.tried);
+        let Followed {
+            plan,
+            tried,
+            scored,
+            ..
+        } = &rows.followed;
+        pays = pays && quantised.pays(level, plan, *scored, *tried);
         if pays {
             rows.begin(&mut batch, start, count, &mut later);
         } else {
@@ -84,7 +122,44 @@ pub fn score(
         rows.go_on(stage + 1, &mut done[stage], rest);
     }
     rows.score_undecided();
+    let followed = rows.followed;
+    if staged {
+        scratch.followed = Some(followed);
+    }
     scratch.spare = spare;
+}
+
+/// Adds up the steps of a call's first rows, whose codes are found, and plans the stages of the others.
+fn plan(
+    level: Level,
+    quantised: &Quantised,
+    limits: Limits,
+    batch: &mut Batch<'_>,
+    rows: usize,
+    out: &mut [f64],
+) -> Plan {
+    let chunks = quantised.chunks().len();
+    let (scores, others) = out.split_at_mut(rows);
+    scores.fill(0.0);
+    let stride = match others.len() {
+        0 => chunks,
+        _ => chunks.div_ceil(STOPS_SEEN_MAX),
+    };
+    let mut seen = Vec::with_capacity(STOPS_SEEN_MAX);
+    for from in (0..chunks).step_by(stride) {
+        let to = chunks.min(from + stride);
+        batch.add_chunks(level, quantised, from..to, scores);
+        let undecided = scores.chunks(LINE_ROWS).map(|line| {
+            let copy = &mut [0.0; LINE_ROWS][..line.len()];
+            copy.copy_from_slice(line);
+            quantised.decide(level, to, limits, copy).count_ones()
+        });
+        seen.push(Stop {
+            chunks: to,
+            share: f64::from(undecided.sum::<u32>()) / rows as f64,
+        });
+    }
+    quantised.plan(level, &seen, others.len())
 }
 
 /// The rows of a call, and what is done with them.
@@ -92,47 +167,14 @@ struct Rows<'a> {
     level: Level,
     quantised: &'a Quantised,
     limits: Limits,
-    plan: Plan,
+    followed: Followed,
     /// Rows that steps do not decide.
     undecided: Gathered<'a>,
-    /// Of how many rows it is known whether steps decide them.
-    tried: usize,
-    /// How many of these they do not decide.
-    scored: usize,
     /// Scores; of undecided rows the steps so far.
     out: &'a mut [f64],
 }
 
 impl Rows<'_> {
-    /// Decides a call's first rows, whose codes are found, and plans the others' stages if there are any.
-    fn first(&mut self, batch: &mut Batch<'_>, rows: usize) {
-        let chunks = self.quantised.chunks().len();
-        let left = self.out.len() - rows;
-        let stride = match left {
-            0 => chunks,
-            _ => chunks.div_ceil(STOPS_SEEN_MAX),
-        };
-        let mut seen = Vec::with_capacity(STOPS_SEEN_MAX);
-        self.out[..rows].fill(0.0);
-        for from in (0..chunks).step_by(stride) {
-            let to = chunks.min(from + stride);
-            let scores = &mut self.out[..rows];
-            batch.add_chunks(self.level, self.quantised, from..to, scores);
-            let side = |steps: &&f64| self.quantised.side(to, self.limits, **steps);
-            let undecided = scores.iter().filter(|steps| side(steps).is_none());
-            seen.push(Stop {
-                chunks: to,
-                share: undecided.count() as f64 / rows as f64,
-            });
-        }
-        self.each_undecided(chunks, 0..rows, |this, line, bits| {
-            this.hand(1, batch, line, bits, |row| line * LINE_ROWS + row, &mut []);
-        });
-        if left > 0 {
-            self.plan = self.quantised.plan(self.level, &seen, left);
-        }
-    }
-
     /// Decides rows whose codes are found as far as the first stage does.
     fn begin(
         &mut self,
@@ -141,77 +183,90 @@ impl Rows<'_> {
         rows: usize,
         later: &mut [Gathered<'_>],
     ) {
-        let chunks = self.plan.stops[0].chunks;
-        let scores = &mut self.out[start..start + rows];
-        scores.fill(0.0);
-        batch.add_chunks(self.level, self.quantised, 0..chunks, scores);
-        self.each_undecided(chunks, start..start + rows, |this, line, bits| {
-            let first = start + line * LINE_ROWS;
-            this.hand(1, batch, line, bits, |row| first + row, later);
-        });
+        let chunks = self.followed.plan.stops[0].chunks;
+        let steps = &mut self.out[start..start + rows];
+        steps.fill(0.0);
+        batch.add_chunks(self.level, self.quantised, 0..chunks, steps);
+        self.decide(batch, chunks, start..start + rows, later);
     }
 
-    /// Decides rows that have the steps of so many chunks; does something with each line's bits of the undecided.
-    fn each_undecided(
+    /// Decides rows of the call whose steps of so many chunks are in their places, and hands the others on.
+    fn decide(
         &mut self,
+        batch: &Batch<'_>,
         chunks: usize,
         rows: Range<usize>,
-        mut work: impl FnMut(&mut Self, usize, u64),
+        later: &mut [Gathered<'_>],
     ) {
         for (line, first) in rows.clone().step_by(LINE_ROWS).enumerate() {
-            let end = rows.end.min(first + LINE_ROWS);
-            let scores = &mut self.out[first..end];
-            let bits = self.quantised.decide(chunks, self.limits, scores);
-            self.tried += scores.len() - bits.count_ones() as usize;
-            work(self, line, bits);
+            let mut steps = [0.0; LINE_ROWS];
+            let steps = &mut steps[..LINE_ROWS.min(rows.end - first)];
+            let here = &mut self.out[first..][..steps.len()];
+            let sides = self.quantised.decide(self.level, chunks, self.limits, here);
+            steps.copy_from_slice(here);
+            let places: [u32; LINE_ROWS] = std::array::from_fn(|row| (first + row) as u32);
+            self.hand(
+                (batch, line),
+                sides,
+                (&places[..steps.len()], steps),
+                1,
+                later,
+            );
         }
     }
 
     /// Takes the rows that wait for a stage through it, and hands the undecided to those behind.
     fn go_on(&mut self, stage: usize, waiting: &mut Gathered<'_>, later: &mut [Gathered<'_>]) {
-        let stops = &self.plan.stops;
+        let stops = &self.followed.plan.stops;
         let chunks = stops[stage - 1].chunks..stops[stage].chunks;
         let stop = chunks.end;
-        let mut scores: Vec<f64> = waiting.rows.iter().map(|row| self.out[*row]).collect();
-        let Gathered { batch, rows, .. } = waiting;
-        batch.add_chunks(self.level, self.quantised, chunks, &mut scores);
-        let lines = rows.chunks(LINE_ROWS).zip(scores.chunks_mut(LINE_ROWS));
-        for (line, (rows, scores)) in lines.enumerate() {
-            let bits = self.quantised.decide(stop, self.limits, scores);
-            self.tried += rows.len() - bits.count_ones() as usize;
-            for (row, score) in rows.iter().zip(scores) {
-                self.out[*row] = *score;
+        let Gathered {
+            batch,
+            places,
+            steps,
+            rows,
+        } = waiting;
+        let steps = &mut steps[..*rows];
+        batch.add_chunks(self.level, self.quantised, chunks, steps);
+        let lines = places.chunks(LINE_ROWS).zip(steps.chunks_mut(LINE_ROWS));
+        for (line, (places, steps)) in lines.enumerate() {
+            let places = &places[..steps.len()];
+            let bits = self.quantised.decide(self.level, stop, self.limits, steps);
+            // Undecided rows are written again.
+            for (place, steps) in places.iter().zip(&*steps) {
+                self.out[*place as usize] = *steps;
             }
-            self.hand(stage + 1, batch, line, bits, |row| rows[row], later);
+            self.hand((batch, line), bits, (places, steps), stage + 1, later);
         }
-        rows.clear();
+        *rows = 0;
     }
 
     /// Hands the rows of a line whose bits are set to a stage, which is the first of `later` or, behind all, to be scored
-    /// as ever. Row i of the line is `row(i)` of the call.
+    /// as ever. The rows come with their places in the call and their steps.
     fn hand(
         &mut self,
-        stage: usize,
-        from: &Batch<'_>,
-        line: usize,
+        from: (&Batch<'_>, usize),
         mut bits: u64,
-        row: impl Fn(usize) -> usize,
+        rows: (&[u32], &[f64]),
+        stage: usize,
         later: &mut [Gathered<'_>],
     ) {
+        let undecided = bits.count_ones() as usize;
+        self.followed.tried += rows.0.len() - undecided;
         match later.split_first_mut() {
             Some((next, later)) => {
                 while bits != 0 {
-                    bits = next.take(self.level, from, line, bits, &row);
+                    bits = next.take(self.level, from, bits, rows);
                     if next.is_full() {
                         self.go_on(stage, next, later);
                     }
                 }
             }
             None => {
-                self.tried += bits.count_ones() as usize;
-                self.scored += bits.count_ones() as usize;
+                self.followed.tried += undecided;
+                self.followed.scored += undecided;
                 while bits != 0 {
-                    bits = self.undecided.take(self.level, from, line, bits, &row);
+                    bits = self.undecided.take(self.level, from, bits, rows);
                     if self.undecided.is_full() {
                         self.score_undecided();
                     }
@@ -222,91 +277,133 @@ impl Rows<'_> {
 
     /// Scores the rows that steps do not decide.
     fn score_undecided(&mut self) {
-        let Gathered { batch, rows, .. } = &mut self.undecided;
-        let mut scores = [0.0; UNDECIDED_BLOCKS * LINE_ROWS];
-        let scores = &mut scores[..rows.len()];
-        batch.score(self.level, scores);
-        for (row, score) in rows.drain(..).zip(scores) {
-            self.out[row] = *score;
+        let Gathered {
+            batch,
+            places,
+            steps: scores,
+            rows,
+        } = &mut self.undecided;
+        batch.score(self.level, &mut scores[..*rows]);
+        for (place, score) in places[..*rows].iter().zip(&**scores) {
+            self.out[*place as usize] = *score;
         }
+        *rows = 0;
     }
+}
+
+/// Space for rows that are gathered; see [`Gathered`].
+#[derive(Debug, Default)]
+pub struct Spare {
+    scratch: Scratch,
+    places: Vec<u32>,
+    steps: Vec<f64>,
 }
 
 /// Rows that are gathered from others' blocks.
 struct Gathered<'a> {
     batch: Batch<'a>,
-    /// Their places among the rows of the call.
-    rows: Vec<usize>,
-    /// How many there is room for.
-    most: usize,
+    /// Their places among the rows of the call; there is room for as many rows as these.
+    places: &'a mut [u32],
+    /// Their steps.
+    steps: &'a mut [f64],
+    /// How many there are.
+    rows: usize,
 }
 
 impl<'a> Gathered<'a> {
-    fn new(batch: Batch<'a>, most: usize) -> Self {
+    /// Room for some of so many rows.
+    fn new(program: &'a Program, rows: usize, spare: &'a mut Spare) -> Self {
+        let (batch, most) = Batch::of(program, 1, rows, &mut spare.scratch);
+        if spare.steps.len() < most {
+            spare.places.resize(most, 0);
+            spare.steps.resize(most, 0.0);
+        }
         Self {
             batch,
-            rows: Vec::new(),
-            most,
+            places: &mut spare.places[..most],
+            steps: &mut spare.steps[..most],
+            rows: 0,
         }
     }
 
     fn is_full(&self) -> bool {
-        self.rows.len() == self.most
+        self.rows == self.places.len()
     }
 
-    /// Takes the codes of the rows of a line whose bits are set, as many as there is room for in a block; the bits of
-    /// the others. Row i of the line is `row(i)` of the call.
+    /// Takes the rows of a line of a batch whose bits are set, as many as there is room for in a block, with their places
+    /// and steps; the bits of the others.
     fn take(
         &mut self,
         level: Level,
-        from: &Batch<'_>,
-        line: usize,
+        (from, line): (&Batch<'_>, usize),
         bits: u64,
-        row: impl Fn(usize) -> usize,
+        (places, steps): (&[u32], &[f64]),
     ) -> u64 {
         let block_rows = self.batch.lines * LINE_ROWS;
-        let (block, at) = (self.rows.len() / block_rows, self.rows.len() % block_rows);
+        let (block, at) = (self.rows / block_rows, self.rows % block_rows);
         let mut left = bits;
-        while left != 0 && self.rows.len() < (block + 1) * block_rows {
-            self.rows.push(row(left.trailing_zeros() as usize));
-            left &= left - 1;
+        if bits.count_ones() as usize <= block_rows - at {
+            left = 0;
+        } else {
+            (at..block_rows).for_each(|_| left &= left - 1);
         }
-        self.batch.sift(level, from, line, bits ^ left, block, at);
+        let taken = bits ^ left;
+        let to = self.rows..self.rows + taken.count_ones() as usize;
+        self.rows = to.end;
+        let to = (&mut self.places[to.clone()], &mut self.steps[to]);
+        pick(level, taken, (places, steps), to);
+        self.batch.sift(level, from, line, taken, block, at);
         left
     }
 }
 
-impl Quantised {
-    /// On which side of the limits a score is that has the steps of so many chunks; `None` when that is not certain.
-    #[inline(always)]
-    fn side(&self, chunks: usize, limits: Limits, steps: f64) -> Option<f64> {
-        let (low, high) = self.bounds(chunks);
-        if steps + high < limits.low {
-            Some(f64::NEG_INFINITY)
-        } else if steps + low > limits.high {
-            Some(f64::INFINITY)
-        } else {
-            None
-        }
+/// Copies the places and steps of a line's rows whose bits are set.
+fn pick(level: Level, bits: u64, from: (&[u32], &[f64]), to: (&mut [u32], &mut [f64])) {
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512
+        && let (Ok(places), Ok(steps)) = (from.0.try_into(), from.1.try_into())
+    {
+        return avx512::pick(bits, (places, steps), to);
     }
+    let _ = level;
+    let mut left = bits;
+    for (place, steps) in to.0.iter_mut().zip(to.1) {
+        let row = left.trailing_zeros() as usize;
+        (*place, *steps) = (from.0[row], from.1[row]);
+        left &= left - 1;
+    }
+}
 
+impl Quantised {
     /// Writes the sides of a line's rows that have the steps of so many chunks; a bit for each that is not certain.
-    fn decide(&self, chunks: usize, limits: Limits, steps: &mut [f64]) -> u64 {
+    fn decide(&self, level: Level, chunks: usize, limits: Limits, steps: &mut [f64]) -> u64 {
+        let bounds = self.bounds(chunks);
+        #[cfg(target_arch = "x86_64")]
+        if level == Level::Avx512
+            && let Ok(steps) = steps.try_into()
+        {
+            return avx512::sides(steps, bounds, limits);
+        }
+        let _ = level;
         let mut uncertain = 0;
         for (row, steps) in steps.iter_mut().enumerate() {
-            let side = self.side(chunks, limits, *steps);
-            uncertain |= u64::from(side.is_none()) << row;
-            *steps = side.unwrap_or(*steps);
+            if *steps + bounds.1 < limits.low {
+                *steps = f64::NEG_INFINITY;
+            } else if *steps + bounds.0 > limits.high {
+                *steps = f64::INFINITY;
+            } else {
+                uncertain |= 1 << row;
+            }
         }
         uncertain
     }
 }
 
-/// Whether rows are gathered by vectors.
+/// Whether the codes of many rows are gathered at once.
 pub(super) fn sifts(level: Level) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if level == Level::Avx512 {
-        return avx512_codes::sifts();
+    if level >= Level::Avx2 {
+        return avx2::sifts();
     }
     let _ = level;
     false
@@ -323,21 +420,25 @@ impl Batch<'_> {
     ) {
         let block_rows = self.lines * LINE_ROWS;
         let rows = scores.len();
-        for chunk in &quantised.chunks()[chunks] {
-            let mut blocks = scores.chunks_mut(block_rows);
-            self.each_block(rows, |block| {
-                let mut steps = [StepSums::NONE; BLOCK_ROWS / LINE_ROWS];
-                let steps = &mut steps[..block.lines];
-                for tree in &chunk.trees {
-                    run(level, quantised.ops(), tree.ops.clone(), block);
-                    add_bytes(level, slot(tree.root, block), tree.first, steps);
-                }
-                let scores = blocks.next().unwrap_or_default();
-                for (scores, steps) in scores.chunks_mut(LINE_ROWS).zip(steps) {
-                    steps.add_to(level, chunk.step, scores);
-                }
-            });
+        let sums = std::mem::take(&mut self.steps);
+        let lines = rows.div_ceil(block_rows) * self.lines;
+        for chunks in quantised.chunks()[chunks].chunk_by(|one, next| one.sum == next.sum) {
+            sums[..lines].fill(StepSums::NONE);
+            for chunk in chunks {
+                let mut sums = sums.chunks_exact_mut(self.lines);
+                self.each_block(rows, |block| {
+                    let sums = sums.next().unwrap_or_default();
+                    for tree in &chunk.trees {
+                        run(level, quantised.ops(), tree.ops.clone(), block);
+                        add_bytes(level, slot(tree.root, block), tree.first, sums);
+                    }
+                });
+            }
+            for (scores, sums) in scores.chunks_mut(LINE_ROWS).zip(&*sums) {
+                sums.add_to(level, chunks[0].step, scores);
+            }
         }
+        self.steps = sums;
     }
 
     /// Takes the codes of the rows of a line of `from` whose bits are set, to a block's rows from `at`.
@@ -354,15 +455,19 @@ impl Batch<'_> {
         let (of_block, line) = (line / from.lines, line % from.lines);
         let from_block = &from.codes[of_block * columns * from.lines..][..columns * from.lines];
         let to_block = &mut self.codes[block * columns * self.lines..][..columns * self.lines];
+        let from = (from_block, from.lines, line);
+        let to = (to_block, self.lines, at);
         #[cfg(target_arch = "x86_64")]
-        if sifts(level) {
-            return avx512_codes::sift(
-                from_block, from.lines, line, bits, to_block, self.lines, at,
-            );
+        if sifts(level) && bits.count_ones() > FEW {
+            return match level == Level::Avx512 && avx512_codes::sifts() {
+                true => avx512_codes::sift(from, bits, to),
+                false => avx2::sift(from, bits, to),
+            };
         }
-        let _ = level;
-        let columns = from_block.chunks_exact(from.lines);
-        for (from, to) in columns.zip(to_block.chunks_exact_mut(self.lines)) {
+        let (from, from_lines, line) = from;
+        let (to, to_lines, at) = to;
+        let columns = from.chunks_exact(from_lines);
+        for (from, to) in columns.zip(to.chunks_exact_mut(to_lines)) {
             let (mut bits, mut at) = (bits, at);
             while bits != 0 {
                 let code = from[line].0[bits.trailing_zeros() as usize];

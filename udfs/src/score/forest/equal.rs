@@ -20,7 +20,7 @@ fn check(random: &mut Random, shape: &Shape) {
 /// A forest of some shape.
 fn check_forest(random: &mut Random, shape: &Shape, forest: &Forest) {
     let mut scratch = Scratch::default();
-    for rows in [0, 1, 2, 64, 65, 257, 511, 513, 1 + random.below(3000)] {
+    for rows in [0, 1, 2, 64, 65, 129, 257, 511, 513, 1 + random.below(3000)] {
         let kind = |f: usize| if shape.kind == 5 { f } else { shape.kind };
         let columns = (0..shape.features)
             .map(|f| match shape.categories && f.is_multiple_of(3) {
@@ -321,7 +321,7 @@ fn scores_within_limits() {
 /// Rows that leave in several stages: the first of them like the others, easier and harder, and with many columns.
 #[test]
 fn rows_leave_in_stages() {
-    for (features, trees, rows) in [(4, 150, 12_000), (1200, 150, 2_000)] {
+    for (features, trees, rows) in [(4, 150, 12_000), (1200, 600, 2_000)] {
         let random = &mut Random(features as u64);
         let shape = Shape::plain(features, trees, 40);
         let mut trees = forest(random, &shape).trees().to_vec();

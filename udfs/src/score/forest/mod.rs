@@ -20,7 +20,7 @@ mod bounds;
 mod categories;
 mod compile;
 mod cut;
-mod early;
+pub(super) mod early;
 #[cfg(test)]
 mod equal;
 #[cfg(test)]
@@ -192,7 +192,8 @@ impl Forest {
             self.score_plainly(features, scratch, out);
             return Ok(());
         };
-        let quantised = if self.outputs == 1 && features.rows() > 1 {
+        let many = 2..=u32::MAX as usize;
+        let quantised = if self.outputs == 1 && many.contains(&features.rows()) {
             let made = self.quantised.get_or_init(|| Quantised::of(program));
             made.as_ref()
         } else {

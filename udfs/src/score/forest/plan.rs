@@ -3,7 +3,7 @@
 //! Costs are counted in operations for a row of a whole block, 512 rows of which take an operation some 28 cycles with
 //! AVX-512; the constants are from timings on a Sapphire Rapids, where they need not be exact.
 
-use super::bins::{BLOCK_ROWS, LINE_ROWS};
+use super::bins::BLOCK_ROWS;
 use super::blend::Level;
 use super::early::sifts;
 use super::quantised::{Chunk, Quantised};
@@ -14,9 +14,12 @@ pub const STOPS_MAX: usize = 6;
 /// What adding up a tree's leaf costs a row, in operations.
 const LOOKED_UP: f64 = 7.0;
 
-/// What it costs to gather a row's code, in operations, row by row; by vectors it costs as much for each row there is.
+/// What it costs to gather a row's code, in operations: row by row, and by vectors for each row of the lines.
 const TAKEN: f64 = 84.0;
-const SIFTED: f64 = 2.0;
+const SIFTED: f64 = 3.0;
+
+/// What it costs to gather a row beside its codes, in operations.
+const HANDED: f64 = 40.0;
 
 /// How much more operations cost in blocks of one line.
 const SMALL_BLOCKS: f64 = 1.5;
@@ -42,11 +45,12 @@ pub struct Stop {
 impl Quantised {
     /// What it costs to gather a share of all rows from a share of them, in operations for each of all rows.
     fn gathering(&self, level: Level, from: f64, share: f64) -> f64 {
+        let taken = TAKEN * share;
         let code = match sifts(level) {
-            true => SIFTED * from.min(LINE_ROWS as f64 * share),
-            false => TAKEN * share,
+            true => taken.min(SIFTED * from),
+            false => taken,
         };
-        code * self.ops().columns() as f64
+        code * self.ops().columns() as f64 + HANDED * share
     }
 
     /// Whether a plan costs less than scoring as ever when so many of the rows are undecided at its end, which are
@@ -62,18 +66,6 @@ impl Quantised {
     fn size(&self) -> (f64, f64) {
         let trees: usize = self.chunks().iter().map(|c| c.trees.len()).sum();
         (self.ops().all().len() as f64, trees as f64)
-    }
-
-    /// A single stage for all rows.
-    pub fn straight(&self) -> Plan {
-        let (ops, trees) = self.size();
-        Plan {
-            stops: vec![Stop {
-                chunks: self.chunks().len(),
-                share: 0.0,
-            }],
-            cost: ops + trees,
-        }
     }
 
     /// The stages that cost the least for so many rows, given how many are undecided after some numbers of chunks, of

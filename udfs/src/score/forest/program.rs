@@ -38,6 +38,8 @@ pub const ZEROS: u8 = 0;
 pub const SLOTS: usize = 16;
 /// Lines of a slot.
 pub const SLOT_LINES: usize = BLOCK_ROWS / LINE_ROWS;
+/// How many lines a block may have: as few as there are rows for, since what is empty takes as long.
+pub const BLOCK_LINES: [usize; 4] = [1, 2, 4, SLOT_LINES];
 /// Lines of the arena, which is all slots.
 pub const ARENA_LINES: usize = (1 + SLOTS) * SLOT_LINES;
 
@@ -187,7 +189,23 @@ macro_rules! by_kind {
     };
 }
 
-pub(super) use {by_kind, top};
+/// Calls `$run::<LINES>` with how many lines a block has, one of [`BLOCK_LINES`].
+///
+/// # Panics
+/// When it is none of these.
+macro_rules! by_lines {
+    ($lines:expr, $run:ident($($argument:expr),*)) => {
+        match $lines {
+            1 => $run::<1>($($argument),*),
+            2 => $run::<2>($($argument),*),
+            4 => $run::<4>($($argument),*),
+            8 => $run::<8>($($argument),*),
+            lines => unreachable!("no block has {lines} lines"),
+        }
+    };
+}
+
+pub(super) use {by_kind, by_lines, top};
 
 /// One to three nodes of a tree, for every row of a block.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -20,7 +20,10 @@ use super::program::{
 use std::ops::Range;
 
 /// Trees that may add 255 each to two bytes.
-const CHUNK_TREES: usize = 257;
+const SUM_TREES: usize = 257;
+
+/// How much of the largest range that is added to a sum the others have at least: its steps are too large for them.
+const SUM_RANGES: f64 = 0.75;
 
 /// Trees that are added up in steps.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Chunk {
     pub trees: Vec<Steps>,
     /// The width of a step.
     pub step: f64,
+    /// Which sum they are added to: chunks of one sum follow each other and have steps of one width.
+    pub sum: usize,
     /// What a score has at least beside the steps of this chunk and those before.
     low: f64,
     /// What it has at most.
@@ -79,20 +84,25 @@ impl Quantised {
         let mut ranges = trees.iter().map(|t| t.range).sum::<f64>();
         let mut ops = Vec::new();
         let mut chunks: Vec<Chunk> = Vec::new();
-        let mut room = 0;
+        let (mut room, mut sums, mut summed, mut range) = (0, 0, 0, f64::NAN);
         for tree in trees {
             let bytes = size_of_val(tree.ops);
-            if room < bytes || chunks.last().is_none_or(|c| c.trees.len() == CHUNK_TREES) {
-                let step = tree.range / f64::from(u8::MAX);
+            let fits = summed < SUM_TREES && tree.range >= SUM_RANGES * range;
+            if !fits {
+                (sums, summed, range) = (sums + 1, 0, tree.range);
+            }
+            if !fits || room < bytes {
                 room = CHUNK_BYTES;
                 chunks.push(Chunk {
                     trees: Vec::new(),
-                    step,
+                    step: range / f64::from(u8::MAX),
+                    sum: sums,
                     low,
                     high,
                 });
             }
             room = room.saturating_sub(bytes);
+            summed += 1;
             let chunk = chunks.last_mut()?;
             let steps = |leaf: &f64| ((leaf - tree.least) / chunk.step).round() as u8;
             let wrong = |leaf: &f64| leaf - tree.least - f64::from(steps(leaf)) * chunk.step;
