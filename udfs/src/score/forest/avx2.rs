@@ -6,10 +6,13 @@
 //!
 //! **Leaves** are loaded row by row: gathering is no faster.
 //!
+//! **Sifting.** Rows that stay are moved together by `pshufb`, eight codes at a time; `pext` would do the same, but takes
+//! long on processors that have it in microcode.
+//!
 //! **Vocabulary and layout.** Line, slot, arena, code column: see `bins` and `program`.
 //!
 //! **Safety.** As in `avx512`: everything but memory access is safe code, [`Ops::new`] checks that columns and lines are
-//! within what they are run on, and [`run`] checks the slices' lengths.
+//! within what they are run on, and [`run`] checks the slices' lengths, as [`sift`] does for what is sifted.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.
@@ -30,7 +33,8 @@ pub fn available() -> bool {
 /// Runs some of the operations on a block.
 ///
 /// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than they say.
+/// When the processor does not have the instructions, a slice of the block is shorter than they say, or its lines are
+/// none of `BLOCK_LINES`.
 pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
     assert!(block.lines <= SLOT_LINES);
@@ -122,43 +126,47 @@ fn add_bytes_of(lines: &[Line], first: u8, steps: &mut [StepSums]) {
     }
 }
 
-/// Whether this processor gathers rows by [`sift`].
-pub fn sifts() -> bool {
-    available() && std::arch::is_x86_feature_detected!("bmi2")
-}
-
 /// Takes the codes of the rows whose bits are set, of each column: from a line of a block to another block's rows from one
 /// on. Each block comes with how many lines its columns have.
 ///
 /// # Panics
 /// When the processor does not have the instructions, or there is no such line or no room for the rows.
 pub fn sift(from: (&[Line], usize, usize), bits: u64, to: (&mut [Line], usize, usize)) {
-    assert!(sifts());
+    assert!(available());
     // SAFETY: the processor has the instructions.
     unsafe { sift_of(from, bits, to) }
 }
 
-#[target_feature(enable = "avx2,bmi2")]
+#[target_feature(enable = "avx2")]
 fn sift_of(
     (from, from_lines, line): (&[Line], usize, usize),
     bits: u64,
     (to, to_lines, at): (&mut [Line], usize, usize),
 ) {
-    // For eight rows the bytes that stay, and where they go.
-    let mut count = 0;
-    let parts: [(u64, usize); LINE_ROWS / 8] = std::array::from_fn(|part| {
-        let bits = bits >> (8 * part) & 0xff;
-        let start = count;
-        count += bits.count_ones() as usize;
-        (_pdep_u64(bits, 0x0101_0101_0101_0101) * 0xff, start)
-    });
-    assert!(line < from_lines && at + count <= to_lines * LINE_ROWS);
+    let (count, room) = (bits.count_ones() as usize, to_lines * LINE_ROWS);
+    assert!(line < from_lines && count <= room && at <= room - count);
+    // For each eight rows those that stay, and how many stay before them.
+    let (mut orders, mut before) = ([[0_u8; 8]; LINE_ROWS / 8], [0; LINE_ROWS / 8]);
+    let mut left = bits;
+    for number in 0..count {
+        let row = left.trailing_zeros() as usize;
+        orders[row / 8][number - before[row / 8]] = row as u8 % 8;
+        before[row / 8 + 1..].fill(number + 1);
+        left &= left - 1;
+    }
     let mut found = [0_u8; LINE_ROWS];
     let columns = from.chunks_exact(from_lines);
     for (from, to) in columns.zip(to.chunks_exact_mut(to_lines)) {
-        for (eight, (bytes, start)) in from[line].0.as_chunks().0.iter().zip(parts) {
-            let kept = _pext_u64(u64::from_le_bytes(*eight), bytes);
-            found[start..start + 8].copy_from_slice(&kept.to_le_bytes());
+        let eights = from[line].0.as_chunks::<8>().0.iter();
+        for (eight, (order, before)) in eights.zip(orders.iter().zip(before)) {
+            let found = &mut found[before..before + 8];
+            // SAFETY: all three are eight bytes; what stays is written first, and the next eight over the rest.
+            unsafe {
+                let eight = _mm_loadl_epi64(eight.as_ptr().cast());
+                let order = _mm_loadl_epi64(order.as_ptr().cast());
+                let kept = _mm_shuffle_epi8(eight, order);
+                _mm_storel_epi64(found.as_mut_ptr().cast(), kept);
+            }
         }
         // SAFETY: only the `count` bytes from `at` are written, which the column has.
         unsafe {

@@ -44,7 +44,8 @@ pub fn available() -> bool {
 /// Runs some of the operations on a block.
 ///
 /// # Panics
-/// When the processor does not have the instructions, or a slice of the block is shorter than they say.
+/// When the processor does not have the instructions, a slice of the block is shorter than they say, or its lines are
+/// none of `BLOCK_LINES`.
 pub fn run(ops: &Ops, range: Range<usize>, block: &mut Block<'_>) {
     assert!(available());
     assert!(block.lines <= SLOT_LINES);
@@ -266,7 +267,7 @@ fn sides_of(steps: &mut [f64; LINE_ROWS], bounds: (f64, f64), limits: Limits) ->
     uncertain
 }
 
-/// Copies what belongs to the rows of a line whose bits are set, of two kinds.
+/// Copies the places and steps of a line's rows whose bits are set, side by side.
 ///
 /// # Panics
 /// When the processor does not have the instructions, or there is no room.

@@ -133,8 +133,8 @@ fn sift_of(
     bits: u64,
     (to, to_lines, at): (&mut [Line], usize, usize),
 ) {
-    let count = bits.count_ones() as usize;
-    assert!(line_of < from_lines && at + count <= to_lines * LINE_ROWS);
+    let (count, room) = (bits.count_ones() as usize, to_lines * LINE_ROWS);
+    assert!(line_of < from_lines && count <= room && at <= room - count);
     let room = u64::MAX.checked_shr(64 - count as u32).unwrap_or(0);
     let columns = from.chunks_exact(from_lines);
     for (from, to) in columns.zip(to.chunks_exact_mut(to_lines)) {

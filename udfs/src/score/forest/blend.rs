@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Bytes of codes and sums that a batch of blocks may have: half a second cache level.
-pub(super) const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// Blocks that a batch may have.
 const BATCH_BLOCKS_MAX: usize = 32;

@@ -52,8 +52,8 @@ type Set<'a> = (u32, &'a [u32]);
 /// What the nodes of a forest ask.
 #[derive(Default)]
 struct Asked<'a> {
-    /// Of each numeric feature.
-    thresholds: HashMap<u32, Vec<f64>>,
+    /// Of each feature up to the last that is numeric.
+    thresholds: Vec<Vec<f64>>,
     /// Features with a node that sends NaN elsewhere than 0.
     not_zero: Vec<u32>,
     /// Different sets, whose columns are still to be given.
@@ -91,8 +91,11 @@ impl<'a> Asked<'a> {
                     }
                     Split::ZeroMissing { threshold, .. } => threshold,
                 };
-                let thresholds = asked.thresholds.entry(node.feature).or_default();
-                thresholds.push(settled(threshold));
+                let feature = node.feature as usize;
+                if asked.thresholds.len() <= feature {
+                    asked.thresholds.resize(feature + 1, Vec::new());
+                }
+                asked.thresholds[feature].push(settled(threshold));
             }
         }
         Some(asked)
@@ -106,7 +109,7 @@ struct Compiler<'a> {
     /// Its operations so far.
     ops: Vec<Op>,
     /// Where a feature's bins are.
-    binned: HashMap<u32, usize>,
+    binned: Vec<usize>,
     /// Features whose NaN goes where 0 goes, in every node.
     nan_zero: Vec<bool>,
     sets: HashMap<Set<'a>, u32>,
@@ -116,27 +119,26 @@ impl<'a> Compiler<'a> {
     /// Makes bins and tables of all that the trees ask.
     fn new(trees: &'a [Tree]) -> Option<Self> {
         let Asked {
-            mut thresholds,
+            thresholds,
             not_zero,
             mut sets,
             mut ordered,
         } = Asked::of(trees)?;
         let mut columns = 0;
         let categories = categories(&mut ordered, &mut sets, &mut columns)?;
-        let mut features: Vec<u32> = thresholds.keys().copied().collect();
-        features.sort_unstable();
-        let mut nan_zero = vec![true; features.last().map_or(0, |f| *f as usize + 1)];
+        let mut nan_zero = vec![true; thresholds.len()];
         for feature in not_zero {
             nan_zero[feature as usize] = false;
         }
-        let mut bins = Vec::with_capacity(features.len());
-        let mut binned = HashMap::with_capacity(features.len());
-        for feature in features {
-            let mut cuts = thresholds.remove(&feature).unwrap_or_default();
-            cuts.sort_unstable_by(f64::total_cmp);
-            cuts.dedup();
-            binned.insert(feature, bins.len());
-            bins.push(Bins::new(feature as usize, cuts));
+        let mut bins = Vec::new();
+        let mut binned = Vec::with_capacity(thresholds.len());
+        for (feature, mut cuts) in thresholds.into_iter().enumerate() {
+            binned.push(bins.len());
+            if !cuts.is_empty() {
+                cuts.sort_unstable_by(f64::total_cmp);
+                cuts.dedup();
+                bins.push(Bins::new(feature, cuts));
+            }
         }
         let program = Program {
             bins,
@@ -183,7 +185,7 @@ impl<'a> Compiler<'a> {
             Split::AtMost(threshold) => (threshold, Missing::NanRight),
             Split::NotAbove(threshold) => (threshold, Missing::NanLeft),
         };
-        let bins = &mut self.program.bins[self.binned[&node.feature]];
+        let bins = &mut self.program.bins[self.binned[node.feature as usize]];
         let (column, byte) = bins.place(settled(threshold), missing, &mut self.program.columns);
         (column as u32, byte)
     }

@@ -159,6 +159,7 @@ impl Emitter<'_> {
     fn line(&mut self, byte: Byte) -> u8 {
         let root = if self.tree.nodes.is_empty() { !0 } else { 0 };
         self.cut(root, byte);
+        self.slots(root, byte);
         self.emit(root, byte)
     }
 
@@ -201,22 +202,23 @@ impl Emitter<'_> {
         }
         let node = &self.tree.nodes[at as usize];
         let (left, right) = (self.cut(node.left, byte), self.cut(node.right, byte));
-        let mut cut = Cut::of(left, right);
-        let inputs = self.place(cut.shape, at).inputs;
-        let mut slots = inputs.map(|input| self.slots(input, byte));
-        slots.sort_unstable_by_key(|slots| std::cmp::Reverse(*slots));
-        let needed = (0..).zip(slots).filter(|(_, slots)| *slots > 0);
-        cut.slots = needed.map(|(held, slots)| held + slots).max().unwrap_or(1);
+        let cut = Cut::of(left, right);
         self.cuts[at as usize] = cut;
         cut
     }
 
-    /// Slots that the operations of a subtree need which is cut.
-    fn slots(&self, at: i32, byte: Byte) -> u32 {
-        match self.decides(at, byte) {
-            true => self.cuts[at as usize].slots,
-            false => 0,
+    /// Counts the slots that the operations of a subtree need which is cut, and each of its operations.
+    fn slots(&mut self, at: i32, byte: Byte) -> u32 {
+        if !self.decides(at, byte) {
+            return 0;
         }
+        let inputs = self.place(self.cuts[at as usize].shape, at).inputs;
+        let mut slots = inputs.map(|input| self.slots(input, byte));
+        slots.sort_unstable_by_key(|slots| std::cmp::Reverse(*slots));
+        let needed = (0..).zip(slots).filter(|(_, slots)| *slots > 0);
+        let needed = needed.map(|(held, slots)| held + slots).max().unwrap_or(1);
+        self.cuts[at as usize].slots = needed;
+        needed
     }
 
     /// The operations of a subtree that is cut; the slot where they leave its line.
@@ -228,7 +230,11 @@ impl Emitter<'_> {
         let Placed { nodes, inputs } = self.place(shape, at);
         let count = shape.nodes().len();
         let mut order: [usize; OP_INPUTS] = std::array::from_fn(|input| input);
-        order.sort_by_key(|input| std::cmp::Reverse(self.slots(inputs[*input], byte)));
+        let slots = inputs.map(|input| match self.decides(input, byte) {
+            true => self.cuts[input as usize].slots,
+            false => 0,
+        });
+        order.sort_by_key(|input| std::cmp::Reverse(slots[*input]));
         let mut lines = [ZEROS; OP_INPUTS];
         for input in order {
             lines[input] = self.emit(inputs[input], byte);

@@ -6,8 +6,8 @@
 //! once more and scored as ever.
 //!
 //! **Plan.** The first rows of a call tell after which chunks of trees gathering costs least; the next calls of the same
-//! caller follow that plan before another is made. Rows that are sorted may make it a bad plan for the others, never a
-//! wrong answer. When too few rows are decided by steps, the others are scored as ever at once.
+//! caller follow that plan while rows go by it. Rows that are sorted may make it a bad plan for the others, never a wrong
+//! answer. When too few rows are decided by steps, the others of the call are scored as ever at once.
 
 use super::bins::{BLOCK_ROWS, LINE_ROWS};
 use super::blend::{Batch, Level, StepSums, add_bytes, run, slot};
@@ -23,10 +23,10 @@ use std::ops::Range;
 /// After how many chunks it is looked at most how many rows are undecided.
 const STOPS_SEEN_MAX: usize = 64;
 
-/// Rows of a line that are gathered one by one.
+/// Up to so many rows of a line are gathered one by one.
 const FEW: u32 = 2;
 
-/// How many calls follow a plan.
+/// How many calls use a plan, the one that makes it included.
 const CALLS: u32 = 16;
 
 /// A plan that a caller follows, and how well rows went by it.
@@ -43,6 +43,18 @@ pub struct Followed {
     tried: usize,
     /// How many of these they do not decide.
     scored: usize,
+    /// How many rows went through the first stage.
+    begun: usize,
+    /// How many of these went on.
+    went_on: usize,
+}
+
+impl Followed {
+    /// Whether rows go by the plan: not many more go on than were seen to.
+    fn is_good(&self) -> bool {
+        let seen = self.plan.stops[0].share * self.begun as f64;
+        self.went_on as f64 <= 1.25 * seen + 0.05 * self.begun as f64
+    }
 }
 
 /// Writes the raw score of each row, or an infinity on its side of the limits.
@@ -59,14 +71,14 @@ pub fn score(
     spare.resize_with(STOPS_MAX + 1, Spare::default);
     let chunks = quantised.chunks().len();
     let of = (std::ptr::from_ref(quantised).addr(), chunks, level, limits);
-    // A single block has no stages.
-    let staged = out.len() > BLOCK_ROWS;
-    let followed = scratch.followed.take_if(|_| staged);
-    let followed = followed.filter(|followed| {
-        followed.of == of && followed.calls < CALLS && out.len() / 2 <= followed.rows
-    });
+    let followed = scratch.followed.take();
     let (mut batch, batch_rows) = Batch::of(program, 1, features.rows(), scratch);
     let mut start = 0;
+    // A single block has no stages.
+    let staged = out.len() > batch_rows.min(BLOCK_ROWS);
+    let followed = followed.filter(|followed| {
+        staged && followed.of == of && followed.calls < CALLS && out.len() / 2 <= followed.rows
+    });
     let mut followed = followed.unwrap_or_else(|| {
         start = batch_rows.min(BLOCK_ROWS).min(out.len());
         batch.encode(level, features, 0, start);
@@ -77,6 +89,8 @@ pub fn score(
             calls: 0,
             tried: 0,
             scored: 0,
+            begun: 0,
+            went_on: 0,
         }
     });
     followed.calls += 1;
@@ -87,7 +101,11 @@ pub fn score(
         .map(|(stop, spare)| {
             // A stage has space for its share of the rows and for some that are unlike the first.
             let rows = (stop.share * out.len() as f64 * 1.25) as usize;
-            Gathered::new(program, rows.max(LINE_ROWS), spare)
+            let least = match stop.chunks < chunks {
+                true => BLOCK_ROWS,
+                false => LINE_ROWS,
+            };
+            Gathered::new(program, rows.max(least), spare)
         })
         .collect();
     let mut rows = Rows {
@@ -123,9 +141,7 @@ pub fn score(
     }
     rows.score_undecided();
     let followed = rows.followed;
-    if staged {
-        scratch.followed = Some(followed);
-    }
+    scratch.followed = Some(followed).filter(|followed| staged && pays && followed.is_good());
     scratch.spare = spare;
 }
 
@@ -159,7 +175,7 @@ fn plan(
             share: f64::from(undecided.sum::<u32>()) / rows as f64,
         });
     }
-    quantised.plan(level, &seen, others.len())
+    quantised.plan(level, &seen, out.len())
 }
 
 /// The rows of a call, and what is done with them.
@@ -202,12 +218,12 @@ impl Rows<'_> {
             let mut steps = [0.0; LINE_ROWS];
             let steps = &mut steps[..LINE_ROWS.min(rows.end - first)];
             let here = &mut self.out[first..][..steps.len()];
-            let sides = self.quantised.decide(self.level, chunks, self.limits, here);
+            let undecided = self.quantised.decide(self.level, chunks, self.limits, here);
             steps.copy_from_slice(here);
             let places: [u32; LINE_ROWS] = std::array::from_fn(|row| (first + row) as u32);
             self.hand(
                 (batch, line),
-                sides,
+                undecided,
                 (&places[..steps.len()], steps),
                 1,
                 later,
@@ -253,6 +269,10 @@ impl Rows<'_> {
     ) {
         let undecided = bits.count_ones() as usize;
         self.followed.tried += rows.0.len() - undecided;
+        if stage == 1 {
+            self.followed.begun += rows.0.len();
+            self.followed.went_on += undecided;
+        }
         match later.split_first_mut() {
             Some((next, later)) => {
                 while bits != 0 {
@@ -402,10 +422,8 @@ impl Quantised {
 /// Whether the codes of many rows are gathered at once.
 pub(super) fn sifts(level: Level) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if level >= Level::Avx2 {
-        return avx2::sifts();
-    }
-    let _ = level;
+    return level >= Level::Avx2;
+    #[cfg(not(target_arch = "x86_64"))]
     false
 }
 

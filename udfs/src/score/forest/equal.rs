@@ -364,18 +364,72 @@ fn rows_leave_in_stages() {
                     .unwrap();
                 left_early += got.iter().filter(|score| score.is_infinite()).count();
                 for (row, got) in order.iter().zip(got) {
-                    let wanted = wanted[*row];
-                    let right = match got.is_infinite() {
-                        true => wanted != limit && (wanted > limit) == (got > limit),
-                        false => wanted.to_bits() == got.to_bits(),
-                    };
-                    assert!(right, "{got} for {wanted}, limit {limit}");
+                    assert_side(got, wanted[*row], limit);
                 }
             }
         }
         // Where it does not pay, as with the rows nearest to the limit first, all are scored as ever.
         let all = 3 * rows * Level::available().len();
         assert!(left_early > all / 3, "{left_early} of {all} scores");
+    }
+}
+
+/// A score, or an infinity on its side of a limit.
+fn assert_side(got: f64, wanted: f64, limit: f64) {
+    let right = match got.is_infinite() {
+        true => wanted != limit && (wanted > limit) == (got > limit),
+        false => wanted.to_bits() == got.to_bits(),
+    };
+    assert!(right, "{got} for {wanted}, limit {limit}");
+}
+
+/// Callers that follow the plan of a call before: with as many rows, fewer, more, others, another limit and another forest,
+/// and more often than any plan is followed.
+#[test]
+fn plans_are_followed() {
+    let random = &mut Random(77);
+    let forests = [120, 160].map(|trees| {
+        let shape = Shape::plain(6, trees, 40);
+        let mut trees = forest(random, &shape).trees().to_vec();
+        for (number, tree) in trees.iter_mut().enumerate() {
+            let scale = 0.97_f64.powi(number as i32);
+            let leaves = tree.leaves.iter_mut();
+            leaves.for_each(|leaf| *leaf = random.unit() * scale);
+        }
+        let names = (0..6).map(|f| Feature::numeric(format!("f{f}")));
+        Forest::new(names.collect(), trees, 1, Objective::Identity, false)
+    });
+    for level in Level::available() {
+        let mut scratch = Scratch::default();
+        let (mut early, mut usual) = (0, None);
+        for call in 0..60 {
+            let forest = &forests[usize::from(call % 40 > 36)];
+            let rows = [3000, 3000, 511, 513, 1025, 64, 6000][random.below(7)];
+            let columns = (0..6).map(|_| column(random, 0, rows)).collect();
+            let features = Features::new(columns, rows).unwrap();
+            let mut wanted = vec![0.0; rows];
+            forest.score_plainly(&features, &mut Scratch::default(), &mut wanted);
+            let mut sorted = wanted.clone();
+            sorted.sort_by(f64::total_cmp);
+            // Mostly the same limit.
+            let limit = match call % 20 {
+                7 => sorted[rows / 2],
+                13 => f64::INFINITY,
+                _ => *usual.get_or_insert(sorted[rows * 98 / 100]),
+            };
+            let limits = Limits {
+                low: limit,
+                high: limit,
+            };
+            let mut got = vec![f64::NAN; rows];
+            forest
+                .score_within_at(*level, &features, limits, &mut scratch, &mut got)
+                .unwrap();
+            early += got.iter().filter(|score| score.is_infinite()).count();
+            let scores = got.into_iter().zip(wanted);
+            scores.for_each(|(got, wanted)| assert_side(got, wanted, limit));
+        }
+        assert!(early > 10_000, "{early} scores ended early");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Costs are counted in operations for a row of a whole block, 512 rows of which take an operation some 28 cycles with
 //! AVX-512; the constants are from timings on a Sapphire Rapids, where they need not be exact.
 
-use super::bins::BLOCK_ROWS;
+use super::bins::LINE_ROWS;
 use super::blend::Level;
 use super::early::sifts;
 use super::quantised::{Chunk, Quantised};
@@ -47,7 +47,7 @@ impl Quantised {
     fn gathering(&self, level: Level, from: f64, share: f64) -> f64 {
         let taken = TAKEN * share;
         let code = match sifts(level) {
-            true => taken.min(SIFTED * from),
+            true => SIFTED * from.min(LINE_ROWS as f64 * share),
             false => taken,
         };
         code * self.ops().columns() as f64 + HANDED * share
@@ -85,9 +85,9 @@ impl Quantised {
             let here = &self.chunks()[two[0].chunks..two[1].chunks];
             done.push(done[done.len() - 1] + here.iter().map(cost).sum::<usize>() as f64);
         }
-        // Blocks are run whole, as far as there are so many rows.
-        let blocks = rows as f64 / BLOCK_ROWS as f64;
-        let share = |stop: &Stop| ((stop.share * blocks).ceil() / blocks).min(1.0);
+        // Lines are run whole, as far as there are so many rows.
+        let lines = rows as f64 / LINE_ROWS as f64;
+        let share = |stop: &Stop| ((stop.share * lines).ceil() / lines).min(1.0);
         let shares: Vec<f64> = stops.iter().map(share).collect();
         let between = |from: usize, to: usize| shares[from] * (done[to] - done[from]);
         // For each stop what it costs to come to the end, and which one is next; with one more on the way each time.
@@ -153,8 +153,8 @@ mod tests {
             let plan = quantised.plan(level, &seen, rows);
             let (last, inner) = seen.split_last().unwrap();
             assert_eq!(plan.stops.last(), Some(last));
-            let blocks = rows as f64 / BLOCK_ROWS as f64;
-            let share = |stop: &Stop| ((stop.share * blocks).ceil() / blocks).min(1.0);
+            let lines = rows as f64 / LINE_ROWS as f64;
+            let share = |stop: &Stop| ((stop.share * lines).ceil() / lines).min(1.0);
             let cost = |stops: &[Stop]| -> f64 {
                 let mut from = Stop {
                     chunks: 0,

@@ -38,7 +38,7 @@ pub const ZEROS: u8 = 0;
 pub const SLOTS: usize = 16;
 /// Lines of a slot.
 pub const SLOT_LINES: usize = BLOCK_ROWS / LINE_ROWS;
-/// How many lines a block may have: as few as there are rows for, since what is empty takes as long.
+/// How many lines a block may have: as few as hold the rows, since empty ones take as long.
 pub const BLOCK_LINES: [usize; 4] = [1, 2, 4, SLOT_LINES];
 /// Lines of the arena, which is all slots.
 pub const ARENA_LINES: usize = (1 + SLOTS) * SLOT_LINES;

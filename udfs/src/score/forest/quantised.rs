@@ -5,8 +5,8 @@
 //! more each row has than the tree's first leaf, so nothing is looked up, and bytes are added up with what they carry
 //! over.
 //!
-//! **Steps.** The order of trees does not matter here. Trees of like ranges run together in a chunk with a step of its
-//! own, so that trees with small leaves have small errors.
+//! **Steps.** The order of trees does not matter here. Trees of like ranges share a step and a sum, which may take several
+//! chunks; so trees with small leaves have small errors.
 //!
 //! **Error.** A leaf is wrong by half a step, as a rule; what the leaves of each tree are wrong by at least and at most is
 //! measured, and its sums bound the score from both sides; trees that are still to come add nothing to their least leaf
@@ -22,7 +22,7 @@ use std::ops::Range;
 /// Trees that may add 255 each to two bytes.
 const SUM_TREES: usize = 257;
 
-/// How much of the largest range that is added to a sum the others have at least: its steps are too large for them.
+/// The least range in a sum, as a share of its largest: for smaller trees its steps are too wide.
 const SUM_RANGES: f64 = 0.75;
 
 /// Trees that are added up in steps.
@@ -73,7 +73,7 @@ impl Quantised {
     pub fn of(program: &Program) -> Option<Self> {
         let mut trees = leaves(program)?;
         let magnitudes = trees.iter().map(|t| t.least.abs() + t.range).sum::<f64>();
-        // Rounded up, steps may add up to twice the ranges.
+        // Steps may add up to more than the ranges, never to twice as much.
         if trees.is_empty() || !(4.0 * magnitudes).is_finite() {
             return None;
         }
