@@ -94,20 +94,7 @@ pub fn score(
         }
     });
     followed.calls += 1;
-    let stops = &followed.plan.stops;
-    let mut later: Vec<Gathered<'_>> = stops
-        .iter()
-        .zip(&mut spare)
-        .map(|(stop, spare)| {
-            // A stage has space for its share of the rows and for some that are unlike the first.
-            let rows = (stop.share * out.len() as f64 * 1.25) as usize;
-            let least = match stop.chunks < chunks {
-                true => BLOCK_ROWS,
-                false => LINE_ROWS,
-            };
-            Gathered::new(program, rows.max(least), spare)
-        })
-        .collect();
+    let mut later = stages(program, &followed.plan, out.len(), &mut spare);
     let mut rows = Rows {
         level,
         quantised,
@@ -143,6 +130,24 @@ pub fn score(
     let followed = rows.followed;
     scratch.followed = Some(followed).filter(|followed| staged && pays && followed.is_good());
     scratch.spare = spare;
+}
+
+/// Room for the rows that wait for the stages of a plan behind the first, and for those that no stage decides.
+fn stages<'a>(
+    program: &'a Program,
+    plan: &Plan,
+    rows: usize,
+    spare: &'a mut [Spare],
+) -> Vec<Gathered<'a>> {
+    let last = plan.stops.len() - 1;
+    let stage = |(number, (stop, spare)): (usize, (&Stop, &'a mut Spare))| {
+        // Its share of the rows, and some that are unlike the first.
+        let rows = (stop.share * rows as f64 * 1.25) as usize;
+        let least = if number < last { BLOCK_ROWS } else { LINE_ROWS };
+        Gathered::new(program, rows.max(least), spare)
+    };
+    let stops = plan.stops.iter().zip(spare).enumerate();
+    stops.map(stage).collect()
 }
 
 /// Adds up the steps of a call's first rows, whose codes are found, and plans the stages of the others.
