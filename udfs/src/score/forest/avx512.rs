@@ -17,7 +17,7 @@
 //!
 //! **Safety.** Everything but memory access is safe code. What is read and written lies within slices: an operation's
 //! columns are below [`Ops::columns`] and its slots are within the arena, which [`Ops::new`] checks; [`run`] checks the
-//! slices' lengths.
+//! slices' lengths. What [`pick`] writes is a slice as long as there are bits.
 //!
 //! **Checked.** `equal` holds it against the plain scorer; with AddressSanitizer: `RUSTC_BOOTSTRAP=1
 //! RUSTFLAGS=-Zsanitizer=address cargo test -p alcedo-udfs --lib --target x86_64-unknown-linux-gnu -- forest::equal`.

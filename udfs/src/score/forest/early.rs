@@ -208,22 +208,26 @@ impl Rows<'_> {
         let steps = &mut self.out[start..start + rows];
         steps.fill(0.0);
         batch.add_chunks(self.level, self.quantised, 0..chunks, steps);
-        self.decide(batch, chunks, start..start + rows, later);
+        self.followed.begun += rows;
+        self.followed.went_on += self.decide(batch, chunks, start..start + rows, later);
     }
 
-    /// Decides rows of the call whose steps of so many chunks are in their places, and hands the others on.
+    /// Decides rows of the call whose steps of so many chunks are in their places, and hands the others on; how many
+    /// these are.
     fn decide(
         &mut self,
         batch: &Batch<'_>,
         chunks: usize,
         rows: Range<usize>,
         later: &mut [Gathered<'_>],
-    ) {
+    ) -> usize {
+        let mut handed = 0;
         for (line, first) in rows.clone().step_by(LINE_ROWS).enumerate() {
             let mut steps = [0.0; LINE_ROWS];
             let steps = &mut steps[..LINE_ROWS.min(rows.end - first)];
             let here = &mut self.out[first..][..steps.len()];
             let undecided = self.quantised.decide(self.level, chunks, self.limits, here);
+            handed += undecided.count_ones() as usize;
             steps.copy_from_slice(here);
             let places: [u32; LINE_ROWS] = std::array::from_fn(|row| (first + row) as u32);
             self.hand(
@@ -234,6 +238,7 @@ impl Rows<'_> {
                 later,
             );
         }
+        handed
     }
 
     /// Takes the rows that wait for a stage through it, and hands the undecided to those behind.
@@ -274,10 +279,6 @@ impl Rows<'_> {
     ) {
         let undecided = bits.count_ones() as usize;
         self.followed.tried += rows.0.len() - undecided;
-        if stage == 1 {
-            self.followed.begun += rows.0.len();
-            self.followed.went_on += undecided;
-        }
         match later.split_first_mut() {
             Some((next, later)) => {
                 while bits != 0 {

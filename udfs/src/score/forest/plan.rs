@@ -14,7 +14,7 @@ pub const STOPS_MAX: usize = 6;
 /// What adding up a tree's leaf costs a row, in operations.
 const LOOKED_UP: f64 = 7.0;
 
-/// What it costs to gather a row's code, in operations: row by row, and by vectors for each row of the lines.
+/// What it costs to gather a row's code, in operations: row by row, and by vectors for each row of the lines it is in.
 const TAKEN: f64 = 84.0;
 const SIFTED: f64 = 3.0;
 
@@ -45,10 +45,9 @@ pub struct Stop {
 impl Quantised {
     /// What it costs to gather a share of all rows from a share of them, in operations for each of all rows.
     fn gathering(&self, level: Level, from: f64, share: f64) -> f64 {
-        let taken = TAKEN * share;
         let code = match sifts(level) {
             true => SIFTED * from.min(LINE_ROWS as f64 * share),
-            false => taken,
+            false => TAKEN * share,
         };
         code * self.ops().columns() as f64 + HANDED * share
     }
